@@ -1,0 +1,43 @@
+//! What Ten Counters writes to disk and says over the ready line.
+//!
+//! Types only, no behaviour beyond naming and parsing: servers say [`Ready`], the harness writes
+//! [`Plan`], [`Machine`] and one [`Observation`] a line, the judge writes [`Verdicts`].
+//!
+//! Invariants that hold in every file:
+//! - the first field is `schema_version`; a reader refuses a version it does not know;
+//! - units stand in field names: `_ns` (integer nanoseconds), `_bytes`, `_per_s`;
+//! - a number that was not measured is absent (`null`), never zero.
+
+#[cfg(not(target_os = "linux"))]
+compile_error!(
+    "Ten Counters measures processes and threads through Linux's /proc, prctl and CPU affinity: build it on Linux (a virtual machine, a container or WSL 2 will do)."
+);
+
+#[cfg(target_os = "linux")]
+mod machine;
+#[cfg(target_os = "linux")]
+mod model;
+#[cfg(target_os = "linux")]
+mod observation;
+#[cfg(target_os = "linux")]
+mod plan;
+#[cfg(target_os = "linux")]
+mod ready;
+#[cfg(target_os = "linux")]
+mod verdict;
+
+#[cfg(target_os = "linux")]
+pub use self::{
+    machine::{Build, Machine, Program},
+    model::{Accept, Model, ParseModelError, Style, Worker},
+    observation::{
+        CpuTime, ErrorCount, ErrorKind, Failure, LatencyQuantiles, LoadResult, Measured,
+        Observation, Outcome, Stage, TreeUsage,
+    },
+    plan::{Cell, CorePlan, Origin, Plan, Preset, Workload},
+    ready::Ready,
+    verdict::{Comparison, Direction, Estimate, Estimates, Metric, Verdict, Verdicts},
+};
+
+/// The version of every type in this crate. Any change that an old reader would misread raises it.
+pub const SCHEMA_VERSION: u32 = 1;
