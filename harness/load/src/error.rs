@@ -1,0 +1,54 @@
+//! Why load could not be driven at all.
+
+use std::{io, net::SocketAddr};
+
+/// The load did not come to a counted window, or was called off.
+#[derive(Debug, thiserror::Error)]
+pub enum LoadError {
+    /// The first connections could not be made.
+    #[error(
+        "cannot connect to {address}: {source}; is a server listening there, and may this process open {connections} more sockets?"
+    )]
+    Connect {
+        /// Where to.
+        address: SocketAddr,
+        /// How many connections were asked for.
+        connections: u32,
+        /// The kernel's answer.
+        source: io::Error,
+    },
+    /// Wrong answers during warm-up: nothing was counted.
+    #[error("{count} of the answers during warm-up were wrong, the first: {first}")]
+    WarmUp {
+        /// Errors and timeouts.
+        count: u64,
+        /// The first of them.
+        first: String,
+    },
+    /// [`crate::Running::stop`] was called before the window closed.
+    #[error("the load was called off before its window closed")]
+    Stopped,
+    /// A generator thread could not be pinned.
+    #[error(
+        "cannot bind a generator thread to CPU {cpu}: {source}; choose from the CPUs this process may use"
+    )]
+    Pin {
+        /// The CPU.
+        cpu: u32,
+        /// The kernel's answer.
+        source: io::Error,
+    },
+    /// The kernel refused what an event loop needs.
+    #[error("the generator's event loop failed: {0}")]
+    EventLoop(#[from] io::Error),
+    /// A specification that means nothing.
+    #[error(
+        "the load needs at least one connection and one CPU; {connections} and {cpus} were given"
+    )]
+    Empty {
+        /// Connections asked for.
+        connections: u32,
+        /// CPUs given.
+        cpus: usize,
+    },
+}

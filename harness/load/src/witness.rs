@@ -1,0 +1,109 @@
+//! Who answered: the worker id in the body.
+
+const PREFIX: &[u8] = b"Hello from worker ";
+
+/// The first bytes of a body, as many as the longest correct one has, and its whole length.
+#[derive(Clone, Copy, Debug)]
+pub struct BodyStart {
+    bytes: [u8; Self::CAPACITY],
+    kept: u8,
+    length: u64,
+}
+
+impl Default for BodyStart {
+    fn default() -> Self {
+        Self {
+            bytes: [0; Self::CAPACITY],
+            kept: 0,
+            length: 0,
+        }
+    }
+}
+
+impl BodyStart {
+    const CAPACITY: usize = 40;
+
+    /// Takes the next bytes of the body.
+    pub fn extend(&mut self, bytes: &[u8]) {
+        let start = usize::from(self.kept);
+        let taken = bytes.len().min(Self::CAPACITY - start);
+        self.bytes[start..start + taken].copy_from_slice(&bytes[..taken]);
+        // At most CAPACITY, which fits.
+        #[allow(clippy::cast_possible_truncation)]
+        {
+            self.kept = (start + taken) as u8;
+        }
+        self.length += bytes.len() as u64;
+    }
+
+    /// What was kept of the body.
+    #[must_use]
+    pub fn kept(&self) -> &[u8] {
+        &self.bytes[..usize::from(self.kept)]
+    }
+
+    /// The length of the whole body, in bytes.
+    #[must_use]
+    pub const fn length(&self) -> u64 {
+        self.length
+    }
+
+    /// The whole body, where it was short enough to be kept.
+    #[must_use]
+    pub fn whole(&self) -> Option<&[u8]> {
+        (u64::from(self.kept) == self.length).then(|| self.kept())
+    }
+}
+
+/// The id in `Hello from worker <id>\n`: decimal digits, one newline, nothing else.
+#[must_use]
+pub fn worker_id(body: &[u8]) -> Option<u64> {
+    let digits = body.strip_prefix(PREFIX)?.strip_suffix(b"\n")?;
+    // 19 digits always fit in 64 bits.
+    if digits.is_empty() || digits.len() > 19 {
+        return None;
+    }
+    digits.iter().try_fold(0_u64, |id, digit| {
+        digit
+            .is_ascii_digit()
+            .then(|| id * 10 + u64::from(digit - b'0'))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_id_is_read_from_a_correct_body_only() {
+        assert_eq!(worker_id(b"Hello from worker 4711\n"), Some(4711));
+        for wrong in [
+            &b"Hello from worker \n"[..],
+            b"Hello from worker 4711",
+            b"Hello from worker 47a1\n",
+            b"Hello from worker -1\n",
+            b"Hello from worker 1\n\n",
+            b"hello from worker 1\n",
+            b"Hello from worker 99999999999999999999\n",
+            b"",
+        ] {
+            assert_eq!(
+                worker_id(wrong),
+                None,
+                "{:?}",
+                String::from_utf8_lossy(wrong)
+            );
+        }
+    }
+
+    #[test]
+    fn a_body_longer_than_what_is_kept_is_never_whole() {
+        let mut body = BodyStart::default();
+        body.extend(b"Hello from worker 1");
+        body.extend(b"\n");
+        assert_eq!(body.whole().and_then(worker_id), Some(1));
+        body.extend(&[b'x'; 100]);
+        assert_eq!(body.whole(), None);
+        assert_eq!(body.length(), 120);
+    }
+}
