@@ -1,0 +1,23 @@
+//! Pure statistics: from numbers to figures with intervals, and from those to verdicts.
+//!
+//! Read in this order:
+//! - [`Sample`]: one number from each trial, finite and not empty;
+//! - [`estimate`]: their mean, with a 95 % bootstrap interval ([`bootstrap_interval`]);
+//! - [`PairedRatio`]: two cells set against each other, block by block;
+//! - [`verdict`]: better, worse, equivalent or undecided;
+//! - [`fairness_index`]: how evenly workers answered.
+//!
+//! Nothing here reads a clock, a file or the machine. The same numbers and the same seed give the
+//! same figures, bit for bit, whatever the number of threads.
+
+mod bootstrap;
+mod comparison;
+mod fairness;
+mod sample;
+
+pub use self::{
+    bootstrap::{LEAST_FOR_AN_INTERVAL, RELIABLE_FROM, RESAMPLES, bootstrap_interval, estimate},
+    comparison::{PairedRatio, verdict},
+    fairness::fairness_index,
+    sample::{Sample, SampleError},
+};

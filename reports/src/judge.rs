@@ -1,0 +1,36 @@
+//! From observations to verdicts.
+//!
+//! Three steps, each pure: what was measured of each cell ([`estimates`]), which cells are set
+//! against each other and with what outcome ([`comparisons`]), and what a reader must know
+//! ([`findings`]). The plan's seed draws the resamples, so the same folder gives the same
+//! verdicts.
+
+mod bottleneck;
+mod comparisons;
+mod estimates;
+mod findings;
+mod pairs;
+mod self_checks;
+mod sentences;
+
+use schema::{SCHEMA_VERSION, Verdicts};
+
+pub(crate) use self::pairs::{Theme, theme};
+use crate::Run;
+
+/// Judges a run.
+///
+/// [`Verdicts::valid`] is false where a rule of measurement was broken: a trial failed, an answer
+/// was wrong or late, the counts do not add up, or nothing was measured at all. What only narrows
+/// the meaning of the figures is a caveat and leaves them valid.
+#[must_use]
+pub fn judge(run: &Run) -> Verdicts {
+    let findings = findings::findings(run);
+    Verdicts {
+        schema_version: SCHEMA_VERSION,
+        valid: !findings.iter().any(|finding| finding.breaks_a_rule),
+        estimates: estimates::estimates(run),
+        comparisons: comparisons::comparisons(run),
+        caveats: findings.into_iter().map(|f| f.sentence).collect(),
+    }
+}

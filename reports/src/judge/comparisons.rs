@@ -1,0 +1,118 @@
+//! Pairs of cells, block by block, with verdicts.
+
+use analysis::{PairedRatio, verdict};
+use schema::{Comparison, Metric, Verdict};
+
+use super::{
+    bottleneck::{HeldBack, held_back},
+    pairs::{Pair, pairs, theme},
+    sentences,
+};
+use crate::{Run, groups::groups, trials::Trial};
+
+/// Ratios of throughput and of CPU time within 2 % of 1 count as equal.
+const MARGIN: f64 = 0.02;
+
+/// A tail varies more from launch to launch, and nobody feels 5 % of it.
+const TAIL_MARGIN: f64 = 0.05;
+
+/// In the order in which they are told, whatever is compared.
+const METRICS: [Metric; 3] = [Metric::Throughput, Metric::CpuPerRequest, Metric::P99];
+
+/// Every comparison that has a block in which both cells were measured, group by group.
+pub(super) fn comparisons(run: &Run) -> Vec<Comparison> {
+    let groups = groups(&run.plan);
+    let several = groups.len() > 1;
+    let mut comparisons = Vec::new();
+    for group in &groups {
+        let setting = several.then(|| group.describe());
+        let pairs = pairs(group);
+        for metric in METRICS {
+            let asked = |pair: &&Pair<'_>| {
+                let theme = theme(pair.reference, pair.subject);
+                theme.metrics().contains(&metric)
+            };
+            let asked = pairs.iter().filter(asked);
+            let compared = asked.filter_map(|&pair| compare(run, pair, metric, setting.as_deref()));
+            comparisons.extend(compared);
+        }
+    }
+    comparisons
+}
+
+fn compare(run: &Run, pair: Pair<'_>, metric: Metric, setting: Option<&str>) -> Option<Comparison> {
+    let (reference, subject) = in_common_blocks(run, pair, metric);
+    let paired = PairedRatio::new(&reference, &subject).ok()?;
+    let ratio = paired.estimate(run.plan.seed);
+    let margin = match metric {
+        Metric::Throughput | Metric::CpuPerRequest => MARGIN,
+        Metric::P99 => TAIL_MARGIN,
+    };
+    let limits = Limits {
+        reference: held_back(run, pair.reference),
+        subject: held_back(run, pair.subject),
+    };
+    let seen = verdict(&ratio, margin, metric.direction());
+    let mut comparison = Comparison {
+        question: sentences::question(pair, metric, setting),
+        reference: pair.reference.id.clone(),
+        subject: pair.subject.id.clone(),
+        metric,
+        blocks: u32::try_from(paired.blocks()).ok()?,
+        ratio,
+        equivalence_margin: margin,
+        verdict: limits.allow(seen, metric),
+        sentence: String::new(),
+    };
+    let limit = limits.either().filter(|_| metric != Metric::CpuPerRequest);
+    comparison.sentence = sentences::answer(&comparison, pair, limit, setting);
+    Some(comparison)
+}
+
+/// Which of two cells the generator held back.
+#[derive(Clone, Copy)]
+struct Limits {
+    reference: Option<HeldBack>,
+    subject: Option<HeldBack>,
+}
+
+impl Limits {
+    fn either(self) -> Option<HeldBack> {
+        self.reference.or(self.subject)
+    }
+
+    /// What a generator's limit leaves of a verdict.
+    ///
+    /// What the generator could not offer, no server could answer: two servers that it holds back
+    /// look equal whatever they are. If it held back only the winner, the winner stays one. CPU
+    /// time per request was used whoever was the limit.
+    fn allow(self, seen: Verdict, metric: Metric) -> Verdict {
+        let held_back = (self.reference.is_some(), self.subject.is_some());
+        match (metric, held_back, seen) {
+            (Metric::CpuPerRequest, ..)
+            | (_, (false, false), _)
+            | (Metric::Throughput, (false, true), Verdict::Better)
+            | (Metric::Throughput, (true, false), Verdict::Worse) => seen,
+            _ => Verdict::Undecided,
+        }
+    }
+}
+
+fn in_common_blocks(run: &Run, pair: Pair<'_>, metric: Metric) -> (Vec<f64>, Vec<f64>) {
+    let subjects = run.trials(&pair.subject.id);
+    run.trials(&pair.reference.id)
+        .iter()
+        .filter_map(|(block, &reference)| {
+            let subject = *subjects.get(block)?;
+            Some((figure(reference, metric), figure(subject, metric)))
+        })
+        .unzip()
+}
+
+fn figure(trial: Trial<'_>, metric: Metric) -> f64 {
+    match metric {
+        Metric::Throughput => trial.throughput_per_s(),
+        Metric::CpuPerRequest => trial.cpu_ns_per_request(),
+        Metric::P99 => trial.latency().p99_ns as f64,
+    }
+}

@@ -1,0 +1,47 @@
+//! What was measured of each cell.
+
+use analysis::{Sample, estimate};
+use schema::{Cell, Estimate, Estimates};
+
+use crate::{
+    Run,
+    trials::{Trial, Trials},
+};
+
+/// One row for each cell with a trial that can be judged, in the order of the plan.
+pub(super) fn estimates(run: &Run) -> Vec<Estimates> {
+    run.plan
+        .cells
+        .iter()
+        .filter_map(|cell| row(cell, &run.trials(&cell.id), run.plan.seed))
+        .collect()
+}
+
+fn row<'a>(cell: &Cell, trials: &Trials<'a>, seed: u64) -> Option<Estimates> {
+    let mean = |figure: fn(Trial<'a>) -> f64| mean(trials, seed, |trial| Some(figure(trial)));
+    Some(Estimates {
+        cell: cell.id.clone(),
+        trials: u32::try_from(trials.len()).ok()?,
+        throughput_per_s: mean(Trial::throughput_per_s)?,
+        user_ns_per_request: mean(Trial::user_ns_per_request)?,
+        system_ns_per_request: mean(Trial::system_ns_per_request)?,
+        cpu_ns_per_request: mean(Trial::cpu_ns_per_request)?,
+        switches_per_request: mean(Trial::switches_per_request)?,
+        p50_ns: mean(|trial| trial.latency().p50_ns as f64)?,
+        p90_ns: mean(|trial| trial.latency().p90_ns as f64)?,
+        p99_ns: mean(|trial| trial.latency().p99_ns as f64)?,
+        p999_ns: mean(|trial| trial.latency().p999_ns as f64)?,
+        pss_bytes: self::mean(trials, seed, |trial| trial.pss_bytes().map(|b| b as f64)),
+    })
+}
+
+/// The mean over the trials that have the figure; `None` where none has.
+fn mean<'a>(
+    trials: &Trials<'a>,
+    seed: u64,
+    figure: impl Fn(Trial<'a>) -> Option<f64>,
+) -> Option<Estimate> {
+    let values = trials.values().filter_map(|&trial| figure(trial)).collect();
+    let sample = Sample::new(values).ok()?;
+    Some(estimate(&sample, seed))
+}

@@ -1,0 +1,151 @@
+//! Checks of single trials that the figures cannot be believed without.
+
+use std::collections::BTreeMap;
+
+use schema::{Cell, LoadResult, Outcome};
+
+use super::findings::Finding;
+use crate::{
+    Run,
+    groups::{counted, in_words},
+    trials::Trial,
+};
+
+/// Little's law may be off by this much, in a window that is long against the latency.
+const LITTLE_TOLERANCE: f64 = 0.05;
+
+/// In a short window the edges blur the law: each connection may gain or lose one request at each.
+fn little_tolerance(connections: f64, completed: u64) -> f64 {
+    LITTLE_TOLERANCE + 2.0 * connections / (completed.max(1) as f64)
+}
+
+/// What breaks a rule of measurement in any trial.
+pub(super) fn broken_rules(run: &Run) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    findings.extend(failed_trials(run));
+    findings.extend(wrong_answers(run));
+    findings.extend(counts_that_do_not_add_up(run));
+    findings.extend(empty_windows(run));
+    findings.extend(littles_law(run));
+    findings
+}
+
+fn failed_trials(run: &Run) -> Option<Finding> {
+    let failures = run.failures();
+    let mut by_cell: BTreeMap<&str, usize> = BTreeMap::new();
+    for failed in &failures {
+        *by_cell.entry(&failed.cell.id).or_default() += 1;
+    }
+    let cells: Vec<String> = by_cell.iter().map(|(id, n)| format!("{id}: {n}")).collect();
+    let made = run
+        .observations
+        .iter()
+        .filter(|o| !matches!(o.outcome, Outcome::NotMeasured { .. }))
+        .count();
+    let failed = if failures.len() == 1 {
+        "failed"
+    } else {
+        "have failed"
+    };
+    (!failures.is_empty()).then(|| {
+        Finding::broken(format!(
+            "{} of {made} {failed} ({}), so what was measured may be the luckier part; each failure is listed with its reason.",
+            counted(failures.len(), "trial"),
+            cells.join(", ")
+        ))
+    })
+}
+
+fn wrong_answers(run: &Run) -> Vec<Finding> {
+    let mut by_cell: BTreeMap<&str, (&Cell, u64, u64, Option<&str>)> = BTreeMap::new();
+    for (cell, _, measured) in run.measured() {
+        let load = &measured.load;
+        let seen = by_cell.entry(&cell.id).or_insert((cell, 0, 0, None));
+        seen.1 += load.errors;
+        seen.2 += load.timeouts;
+        seen.3 = seen
+            .3
+            .or(load.error_kinds.first().map(|kind| kind.first.as_str()));
+    }
+    by_cell
+        .into_values()
+        .filter(|(_, errors, timeouts, _)| errors + timeouts > 0)
+        .map(|(cell, errors, timeouts, first)| {
+            let first = first.map(|f| format!("; the first: {f}")).unwrap_or_default();
+            Finding::broken(format!(
+                "{} did not answer everything rightly and in time: {errors} errors and {timeouts} timeouts{first}.",
+                in_words(cell)
+            ))
+        })
+        .collect()
+}
+
+fn counts_that_do_not_add_up(run: &Run) -> Vec<Finding> {
+    let adds_up = |load: &LoadResult| {
+        load.completed
+            .checked_add(load.errors)
+            .and_then(|sum| sum.checked_add(load.timeouts))
+            .and_then(|sum| sum.checked_add(load.unfinished))
+            == Some(load.offered)
+    };
+    run.measured()
+        .filter(|(_, _, measured)| !adds_up(&measured.load))
+        .map(|(cell, block, measured)| {
+            let load = &measured.load;
+            Finding::broken(format!(
+                "The load generator lost count of {} in block {block}: {} requests were offered, but {} completed + {} errors + {} timeouts + {} unfinished were accounted for.",
+                in_words(cell), load.offered, load.completed, load.errors, load.timeouts, load.unfinished
+            ))
+        })
+        .collect()
+}
+
+fn empty_windows(run: &Run) -> Vec<Finding> {
+    run.measured()
+        .filter(|(_, _, measured)| Trial::new(measured).is_none())
+        .map(|(cell, block, _)| {
+            Finding::broken(format!(
+                "{} completed no request in block {block}, so that trial has no figures.",
+                in_words(cell)
+            ))
+        })
+        .collect()
+}
+
+/// In a closed loop every connection is busy all the time, but for the generator's own pauses.
+/// Above that the clocks or the counts are wrong; below, the generator kept connections idle.
+fn littles_law(run: &Run) -> Vec<Finding> {
+    let mut extremes: BTreeMap<&str, (&Cell, f64, f64)> = BTreeMap::new();
+    for (cell, _, measured) in run.measured() {
+        let Some(trial) = Trial::new(measured) else {
+            continue;
+        };
+        let connections = f64::from(cell.connections.max(1));
+        let busy = trial.busy_connections() / connections;
+        let tolerance = little_tolerance(connections, measured.load.completed);
+        let seen = extremes.entry(&cell.id).or_insert((cell, 1.0, 1.0));
+        if (busy - 1.0).abs() > tolerance {
+            seen.1 = seen.1.min(busy);
+            seen.2 = seen.2.max(busy);
+        }
+    }
+    extremes
+        .into_values()
+        .filter_map(|(cell, least, most)| {
+            let (name, all) = (in_words(cell), cell.connections);
+            if most > 1.0 {
+                Some(Finding::broken(format!(
+                    "Little's law fails for {name}: throughput times mean latency gives {:.1} busy connections, and there were only {all}.",
+                    most * f64::from(all)
+                )))
+            } else if least < 1.0 {
+                Some(Finding::caveat(format!(
+                    "Connections to {name} were idle for part of the time: {:.1} of {all} were busy on average in the worst trial (Little's law), so the load generator kept the server waiting and its throughput is a lower bound.",
+                    least * f64::from(all)
+                )))
+            } else {
+                None
+            }
+        })
+        .collect()
+}

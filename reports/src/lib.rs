@@ -1,0 +1,23 @@
+//! Judges observations and shows them.
+//!
+//! The flow, one function per arrow:
+//! run folder -> [`read_folder`] -> [`Run`] -> [`judge`] -> [`schema::Verdicts`] ->
+//! [`write_pages`] -> files, and [`summary`] -> text for a terminal.
+//!
+//! Everything between reading and writing is pure: no clock, no machine, no chance but the plan's
+//! seed. So a report can be rebuilt from its folder without measuring again, and comes out the
+//! same byte for byte.
+
+mod charts;
+mod figures;
+mod folder;
+mod groups;
+mod judge;
+mod pages;
+mod trials;
+
+pub use self::{
+    folder::{Place, ReadError, Run, read_folder},
+    judge::judge,
+    pages::{WriteError, Written, summary, write_pages},
+};

@@ -1,0 +1,95 @@
+//! `estimates.csv`: one line for each cell, numbers in the units of their column names.
+
+use schema::{Cell, Estimate, Estimates, Verdicts};
+
+use crate::Run;
+
+type Column = (&'static str, fn(&Estimates) -> Option<Estimate>);
+
+const COLUMNS: [Column; 10] = [
+    ("throughput_per_s", |row| Some(row.throughput_per_s)),
+    ("user_ns_per_request", |row| Some(row.user_ns_per_request)),
+    ("system_ns_per_request", |row| {
+        Some(row.system_ns_per_request)
+    }),
+    ("cpu_ns_per_request", |row| Some(row.cpu_ns_per_request)),
+    ("switches_per_request", |row| Some(row.switches_per_request)),
+    ("p50_ns", |row| Some(row.p50_ns)),
+    ("p90_ns", |row| Some(row.p90_ns)),
+    ("p99_ns", |row| Some(row.p99_ns)),
+    ("p999_ns", |row| Some(row.p999_ns)),
+    ("pss_bytes", |row| row.pss_bytes),
+];
+
+/// Follows RFC 4180; a bound or a figure that is not known is empty.
+pub(super) fn table(run: &Run, verdicts: &Verdicts) -> String {
+    let mut heads: Vec<String> = [
+        "cell",
+        "experiment",
+        "server",
+        "origin",
+        "model",
+        "workers",
+        "workload",
+        "connections",
+        "trials",
+    ]
+    .map(str::to_owned)
+    .into();
+    for (name, _) in COLUMNS {
+        heads.extend([
+            name.to_owned(),
+            format!("{name}_low"),
+            format!("{name}_high"),
+        ]);
+    }
+    let mut table = line(&heads);
+    for row in &verdicts.estimates {
+        if let Some(cell) = run.cell(&row.cell) {
+            table.push_str(&line(&values(cell, row)));
+        }
+    }
+    table
+}
+
+fn values(cell: &Cell, row: &Estimates) -> Vec<String> {
+    let origin = match cell.origin {
+        schema::Origin::Own => "own",
+        schema::Origin::Guest => "guest",
+    };
+    let mut values = vec![
+        cell.id.clone(),
+        cell.experiment.clone(),
+        cell.server.clone(),
+        origin.to_owned(),
+        cell.model.to_string(),
+        cell.workers.to_string(),
+        cell.workload.name(),
+        cell.connections.to_string(),
+        row.trials.to_string(),
+    ];
+    for (_, figure) in COLUMNS {
+        let estimate = figure(row);
+        let interval = estimate.and_then(|estimate| estimate.interval);
+        let number = |value: Option<f64>| value.map(|v| v.to_string()).unwrap_or_default();
+        values.extend([
+            number(estimate.map(|estimate| estimate.point)),
+            number(interval.map(|(low, _)| low)),
+            number(interval.map(|(_, high)| high)),
+        ]);
+    }
+    values
+}
+
+fn line(values: &[String]) -> String {
+    let quoted: Vec<String> = values.iter().map(|value| quoted(value)).collect();
+    quoted.join(",") + "\r\n"
+}
+
+fn quoted(value: &str) -> String {
+    if value.contains([',', '"', '\n', '\r']) {
+        format!("\"{}\"", value.replace('"', "\"\""))
+    } else {
+        value.to_owned()
+    }
+}

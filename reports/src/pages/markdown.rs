@@ -1,0 +1,258 @@
+//! `report.md`: the same facts for places that show Markdown.
+
+use std::fmt::Write as _;
+
+use schema::{Estimate, Verdicts};
+
+use super::{
+    GroupPages,
+    headline::{Headline, badge, by_theme, chance_note},
+    provenance::{self, Fact},
+};
+use crate::{
+    Run,
+    figures::{duration, interval, mebibytes, micros, rate, ratio, ratio_interval, significant},
+    groups::in_words,
+};
+
+pub(super) fn page(run: &Run, verdicts: &Verdicts, groups: &[GroupPages<'_>]) -> String {
+    let headline = Headline::new(run, verdicts);
+    let mut page = Page(String::new());
+    page.line(&format!("# Ten Counters: {}", headline.answer()));
+    if !verdicts.valid {
+        page.line("**Do not quote this run.** What follows was seen, and what is wrong with it is told first below.");
+    }
+    for comparison in headline.throughput.into_iter().chain(headline.cpu) {
+        page.line(&escaped(&comparison.sentence));
+    }
+    for growth in &headline.growth {
+        page.line(&escaped(&growth.comparison.sentence));
+    }
+    if !verdicts.caveats.is_empty() {
+        page.line("## What to know before quoting this");
+        page.list(verdicts.caveats.iter().map(|caveat| escaped(caveat)));
+    }
+    for group in groups {
+        group_section(&mut page, group);
+    }
+    comparisons(&mut page, run, verdicts);
+    not_measured(&mut page, run);
+    failed(&mut page, run);
+    page.line("## Where the figures come from");
+    page.facts(&provenance::plan(run));
+    page.facts(&provenance::machine(run));
+    page.fenced(&provenance::command(run));
+    page.line(provenance::HOW_TO_REPEAT);
+    page.0.truncate(page.0.trim_end().len());
+    page.0 + "\n"
+}
+
+fn group_section(page: &mut Page, group: &GroupPages<'_>) {
+    page.line(&format!("## {}", escaped(&group.group.describe())));
+    if group.charts.is_empty() {
+        page.line("Nothing of this was measured.");
+        return;
+    }
+    page.table(
+        &[
+            "server",
+            "model",
+            "workers",
+            "trials",
+            "requests/s",
+            "CPU/request",
+            "user + kernel",
+            "p50",
+            "p99",
+            "switches/request",
+            "PSS",
+        ],
+        group.panel.bars.iter().map(|bar| {
+            let row = bar.figures;
+            vec![
+                bar.cell.server.clone(),
+                bar.cell.model.to_string(),
+                bar.cell.workers.to_string(),
+                row.trials.to_string(),
+                figure(&row.throughput_per_s, rate),
+                format!("{} µs", figure(&row.cpu_ns_per_request, micros)),
+                format!(
+                    "{} + {} µs",
+                    micros(row.user_ns_per_request.point),
+                    micros(row.system_ns_per_request.point)
+                ),
+                figure(&row.p50_ns, duration),
+                figure(&row.p99_ns, duration),
+                significant(row.switches_per_request.point, 2),
+                row.pss_bytes.as_ref().map_or_else(
+                    || "–".to_owned(),
+                    |size| format!("{} MiB", figure(size, mebibytes)),
+                ),
+            ]
+        }),
+    );
+    page.line("Means over trials, with 95 % intervals in brackets.");
+    for chart in &group.charts {
+        page.line(&format!("### {}", chart.title));
+        page.line(chart.how_to_read);
+        page.line(&format!(
+            "![{}](charts/{})",
+            chart.title,
+            group.file_name(chart)
+        ));
+    }
+}
+
+fn comparisons(page: &mut Page, run: &Run, verdicts: &Verdicts) {
+    page.line("## Verdicts");
+    let themes = by_theme(run, verdicts);
+    if themes.is_empty() {
+        page.line("Nothing was compared: no two cells that belong together were measured in the same block.");
+    }
+    for (theme, comparisons) in themes {
+        page.line(&format!("### {}", theme.title()));
+        page.table(
+            &["finding", "ratio", "95 % interval", "verdict"],
+            comparisons.iter().map(|comparison| {
+                vec![
+                    comparison.sentence.clone(),
+                    ratio(&comparison.ratio),
+                    ratio_interval(&comparison.ratio).unwrap_or_else(|| "–".to_owned()),
+                    badge(comparison.verdict).1.to_owned(),
+                ]
+            }),
+        );
+    }
+    if let Some(note) = chance_note(verdicts.comparisons.len()) {
+        page.line(&note);
+    }
+}
+
+fn not_measured(page: &mut Page, run: &Run) {
+    let missing = run.missing();
+    if missing.is_empty() {
+        return;
+    }
+    page.line("## Not measured");
+    page.list(missing.iter().map(|cell| {
+        format!(
+            "**{}**: {}. {}",
+            escaped(&in_words(cell.cell)),
+            escaped(cell.reason),
+            escaped(cell.cure)
+        )
+    }));
+}
+
+fn failed(page: &mut Page, run: &Run) {
+    let failures = run.failures();
+    if failures.is_empty() {
+        return;
+    }
+    page.line("## Trials that failed");
+    for failed in failures {
+        page.line(&format!(
+            "**{}** in block {}, at {}: {}",
+            escaped(&in_words(failed.cell)),
+            failed.block,
+            failed.failure.stage.name(),
+            escaped(&failed.failure.reason)
+        ));
+        if !failed.failure.stderr.is_empty() {
+            page.fenced(&failed.failure.stderr);
+        }
+    }
+}
+
+fn figure(estimate: &Estimate, show: fn(f64) -> String) -> String {
+    let point = show(estimate.point);
+    match interval(estimate, show) {
+        Some(interval) => format!("{point} ({interval})"),
+        None => point,
+    }
+}
+
+/// Markdown under way: paragraphs, each followed by an empty line.
+struct Page(String);
+
+impl Page {
+    fn line(&mut self, text: &str) {
+        self.0.push_str(text);
+        self.0.push_str("\n\n");
+    }
+
+    fn list(&mut self, items: impl Iterator<Item = String>) {
+        for item in items {
+            // Writing to a string cannot fail.
+            let _ = writeln!(self.0, "- {item}");
+        }
+        self.0.push('\n');
+    }
+
+    fn table(&mut self, heads: &[&str], rows: impl Iterator<Item = Vec<String>>) {
+        let _ = writeln!(self.0, "| {} |", heads.join(" | "));
+        let _ = writeln!(self.0, "|{}", "---|".repeat(heads.len()));
+        for row in rows {
+            let cells: Vec<String> = row.iter().map(|cell| escaped(cell)).collect();
+            let _ = writeln!(self.0, "| {} |", cells.join(" | "));
+        }
+        self.0.push('\n');
+    }
+
+    fn facts(&mut self, facts: &[Fact]) {
+        let rows = facts
+            .iter()
+            .map(|(name, value)| vec![(*name).to_owned(), value.clone()]);
+        self.table(&["", ""], rows);
+    }
+
+    /// Text as it is, behind a fence longer than any in it.
+    fn fenced(&mut self, text: &str) {
+        let mut longest = 0;
+        let mut run = 0;
+        for character in text.chars() {
+            run = if character == '`' { run + 1 } else { 0 };
+            longest = longest.max(run);
+        }
+        let fence = "`".repeat(3.max(longest + 1));
+        self.line(&format!("{fence}text\n{}\n{fence}", text.trim_end()));
+    }
+}
+
+/// Text that Markdown and HTML leave alone, in one line.
+fn escaped(text: &str) -> String {
+    let mut safe = String::with_capacity(text.len());
+    for character in text.chars() {
+        match character {
+            '&' => safe.push_str("&amp;"),
+            '<' => safe.push_str("&lt;"),
+            '>' => safe.push_str("&gt;"),
+            '\\' | '|' | '`' | '*' | '_' | '[' | ']' | '#' | '~' => {
+                safe.push('\\');
+                safe.push(character);
+            }
+            '\n' | '\r' => safe.push(' '),
+            other => safe.push(other),
+        }
+    }
+    safe
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn text_cannot_leave_its_cell_or_become_markup() {
+        assert_eq!(escaped("a|b\n<script>"), r"a\|b &lt;script&gt;");
+        assert_eq!(escaped("[x](y)"), r"\[x\](y)");
+    }
+
+    #[test]
+    fn text_cannot_end_the_fence_it_stands_behind() {
+        let mut page = Page(String::new());
+        page.fenced("before\n````\nafter");
+        assert!(page.0.starts_with("`````text\n"), "{}", page.0);
+        assert!(page.0.trim_end().ends_with("\n`````"), "{}", page.0);
+    }
+}
