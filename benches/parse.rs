@@ -1,0 +1,42 @@
+//! What reading and checking one answer costs the load generator, by framing, whole and in pieces.
+
+use std::hint::black_box;
+
+use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
+use load::{Fed, Parser, worker_id};
+
+/// As this project's servers answer.
+const SIZED: &[u8] = b"HTTP/1.1 200 OK\r\ncontent-type: text/plain\r\ncontent-length: 24\r\n\
+    date: Sun, 22 Nov 2026 12:00:00 GMT\r\n\r\nHello from worker 12345\n";
+/// As Node answers.
+const CHUNKED: &[u8] = b"HTTP/1.1 200 OK\r\nDate: Sun, 22 Nov 2026 12:00:00 GMT\r\n\
+    Connection: keep-alive\r\nKeep-Alive: timeout=5\r\nTransfer-Encoding: chunked\r\n\r\n\
+    18\r\nHello from worker 12345\n\r\n0\r\n\r\n";
+
+/// The worker named by the one answer in `bytes`, fed in pieces of at most `piece` bytes.
+fn read(parser: &mut Parser, bytes: &[u8], piece: usize) -> Option<u64> {
+    for bytes in bytes.chunks(piece) {
+        if let Ok(Fed::Whole { answer, .. }) = parser.feed(bytes) {
+            return answer.body.whole().and_then(worker_id);
+        }
+    }
+    None
+}
+
+fn parse(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("parse");
+    group.throughput(Throughput::Elements(1));
+    for (name, bytes) in [("sized", SIZED), ("chunked", CHUNKED)] {
+        for (pieces, piece) in [("whole", usize::MAX), ("in-64-byte-pieces", 64)] {
+            let mut parser = Parser::default();
+            assert_eq!(read(&mut parser, bytes, piece), Some(12345), "{name}");
+            group.bench_with_input(BenchmarkId::new(name, pieces), bytes, |bencher, bytes| {
+                bencher.iter(|| read(&mut parser, black_box(bytes), piece));
+            });
+        }
+    }
+    group.finish();
+}
+
+criterion_group!(benches, parse);
+criterion_main!(benches);

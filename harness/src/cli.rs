@@ -1,0 +1,158 @@
+//! What can be typed.
+
+use std::{path::PathBuf, time::Duration};
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use schema::Preset;
+
+/// More workers than this are refused: every one is a process or a thread of this machine.
+pub const MOST_WORKERS: i64 = 1024;
+const MOST_CONNECTIONS: i64 = 100_000;
+const MOST_BLOCKS: i64 = 1000;
+
+/// Threads or processes? Measures servers that differ in nothing else, and judges.
+///
+/// Without a command it does what `counters run` does.
+#[derive(Debug, Parser)]
+#[command(
+    name = "counters",
+    version,
+    after_help = "Exit codes: 0 fine, 1 failed, 2 wrong usage, \
+    3 the run is invalid (a trial failed or an answer was wrong), 130 interrupted."
+)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Option<Command>,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Measure the servers on this machine and write a report
+    Run(RunArgs),
+    /// Rebuild the report of a run folder without measuring
+    Report(ReportArgs),
+    /// Show experiments, servers and guests, and whether this machine has them
+    List(ListArgs),
+    /// Run a command that cannot outlive this program (used by `run`)
+    #[command(hide = true)]
+    Guard(GuardArgs),
+}
+
+/// `counters run`.
+#[derive(Args, Clone, Debug)]
+pub struct RunArgs {
+    /// How much time to spend: smoke under 20 s of measuring, quick under 3 minutes, full about 30
+    #[arg(long, value_enum, default_value = "quick")]
+    pub preset: PresetArg,
+    /// Only these experiments (see `counters list`)
+    #[arg(long, value_name = "EXPERIMENT", value_delimiter = ',')]
+    pub only: Vec<String>,
+    /// Only these servers (see `counters list`)
+    #[arg(long, value_name = "NAME", value_delimiter = ',')]
+    pub servers: Vec<String>,
+    /// Where the run folder goes [default: reports/runs/<date>-<preset>]
+    #[arg(long, value_name = "DIR")]
+    pub out: Option<PathBuf>,
+    /// Numbers of workers to try [default: powers of two up to the server's CPUs, at least to 4]
+    #[arg(long, value_name = "N", value_delimiter = ',', value_parser = clap::value_parser!(u32).range(1..=MOST_WORKERS))]
+    pub workers: Vec<u32>,
+    /// Connections of the closed loop
+    #[arg(long, default_value_t = 64, value_parser = clap::value_parser!(u32).range(1..=MOST_CONNECTIONS))]
+    pub connections: u32,
+    /// Draws the order of measurement [default: from the clock]
+    #[arg(long)]
+    pub seed: Option<u64>,
+    /// Load before each measurement that is not counted [default: the preset's]
+    #[arg(long, value_name = "TIME", value_parser = duration)]
+    pub warm_up: Option<Duration>,
+    /// Length of each measurement [default: the preset's]
+    #[arg(long, value_name = "TIME", value_parser = duration)]
+    pub measure: Option<Duration>,
+    /// How often every server is measured, each time launched anew [default: what the preset's
+    /// time allows]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=MOST_BLOCKS))]
+    pub blocks: Option<u32>,
+    /// How long a server may take until it is ready
+    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = duration)]
+    pub ready_timeout: Duration,
+    /// How long one request may take
+    #[arg(long, value_name = "TIME", default_value = "5s", value_parser = duration)]
+    pub timeout: Duration,
+    /// Where the server binaries are [default: beside this program]
+    #[arg(long, value_name = "DIR")]
+    pub bin_dir: Option<PathBuf>,
+}
+
+impl Default for RunArgs {
+    fn default() -> Self {
+        #[derive(Parser)]
+        struct Bare {
+            #[command(flatten)]
+            run: RunArgs,
+        }
+        Bare::parse_from(["counters"]).run
+    }
+}
+
+/// `counters report`.
+#[derive(Args, Debug)]
+pub struct ReportArgs {
+    /// A run folder
+    #[arg(value_name = "DIR")]
+    pub dir: PathBuf,
+}
+
+/// `counters list`.
+#[derive(Args, Debug)]
+pub struct ListArgs {
+    /// As JSON, for programs
+    #[arg(long)]
+    pub json: bool,
+    /// Where the server binaries are [default: beside this program]
+    #[arg(long, value_name = "DIR")]
+    pub bin_dir: Option<PathBuf>,
+}
+
+/// `counters guard`.
+#[derive(Args, Debug)]
+pub struct GuardArgs {
+    /// CPUs the command is bound to
+    #[arg(long, value_delimiter = ',', required = true)]
+    pub cpus: Vec<u32>,
+    /// The command
+    #[arg(last = true, required = true)]
+    pub command: Vec<std::ffi::OsString>,
+}
+
+/// [`Preset`], as typed.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub enum PresetArg {
+    /// Does everything work?
+    Smoke,
+    /// The default.
+    Quick,
+    /// Narrow intervals, more workloads.
+    Full,
+}
+
+impl From<PresetArg> for Preset {
+    fn from(preset: PresetArg) -> Self {
+        match preset {
+            PresetArg::Smoke => Self::Smoke,
+            PresetArg::Quick => Self::Quick,
+            PresetArg::Full => Self::Full,
+        }
+    }
+}
+
+fn duration(text: &str) -> Result<Duration, String> {
+    let duration = humantime::parse_duration(text)
+        .map_err(|error| format!("{error}; write it as 500ms, 10s or 2m"))?;
+    let longest = Duration::from_hours(1);
+    if duration.is_zero() || duration > longest {
+        return Err("it must be more than 0 and at most 1h".to_owned());
+    }
+    Ok(duration)
+}

@@ -1,0 +1,99 @@
+//! Who is measured: this project's servers and guests, each in a file of its own.
+//!
+//! A contender says what it is, whether this machine has it, and how it is started. The rest of the
+//! harness treats all alike.
+
+mod node;
+mod own;
+
+use std::{ffi::OsString, fmt, net::SocketAddr, path::Path};
+
+use schema::{Model, Origin, Program};
+
+use crate::binaries::Binaries;
+
+/// How many workers a contender can be given.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Workers {
+    /// As many as asked for.
+    Any,
+    /// This many, whatever is asked for.
+    Fixed(u32),
+}
+
+/// A contender is not on this machine.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Absent {
+    /// What is missing, as in `node not found`.
+    pub reason: String,
+    /// What to do about it.
+    pub cure: String,
+}
+
+impl fmt::Display for Absent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}, {}", self.reason, self.cure)
+    }
+}
+
+/// How it becomes known that a server can be asked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ReadyBy {
+    /// It prints [`schema::Ready`].
+    ReadyLine,
+    /// It has printed this many lines beginning with `prefix`, and answers at `address`.
+    Answers {
+        /// Where it listens.
+        address: SocketAddr,
+        /// What a worker's line begins with.
+        prefix: &'static str,
+        /// How many such lines.
+        lines: u32,
+    },
+}
+
+/// How a contender is started.
+#[derive(Clone, Debug)]
+pub struct Recipe {
+    /// Program and arguments.
+    pub command: Vec<OsString>,
+    /// When it is ready.
+    pub ready_by: ReadyBy,
+}
+
+/// A server that can be measured.
+pub trait Contender {
+    /// Its name on command lines and in reports.
+    fn name(&self) -> &'static str;
+    /// One line on what it is.
+    fn about(&self) -> &'static str;
+    /// Own or guest.
+    fn origin(&self) -> Origin;
+    /// Its cell of the grid.
+    fn model(&self) -> Model;
+    /// How many workers it can be given.
+    fn workers(&self) -> Workers;
+    /// Whether it does other workloads than `hello`.
+    fn does_workloads(&self) -> bool;
+    /// The program it needs beside this project's own, with its version.
+    fn program(&self) -> Option<Program>;
+    /// Whether it is on this machine.
+    ///
+    /// # Errors
+    /// [`Absent`] with the cure.
+    fn find(&self) -> Result<(), Absent>;
+    /// How to start it with this many workers; `scratch` is a folder for files it needs.
+    fn recipe(&self, workers: u32, scratch: &Path) -> anyhow::Result<Recipe>;
+}
+
+/// All contenders, in the order of reports.
+pub fn all(binaries: &Binaries) -> Vec<Box<dyn Contender>> {
+    let mut all: Vec<Box<dyn Contender>> = Vec::new();
+    for server in own::servers(binaries) {
+        all.push(Box::new(server));
+    }
+    for guest in node::guests() {
+        all.push(Box::new(guest));
+    }
+    all
+}

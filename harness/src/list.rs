@@ -1,0 +1,90 @@
+//! `counters list`: experiments, servers and guests, and whether this machine has them.
+
+use serde::Serialize;
+
+use crate::{
+    binaries::Binaries,
+    cli::ListArgs,
+    contenders::{self, Workers},
+    exit::Exit,
+    experiments::Experiment,
+};
+
+#[derive(Serialize)]
+struct Listing {
+    experiments: Vec<ExperimentRow>,
+    servers: Vec<ServerRow>,
+}
+
+#[derive(Serialize)]
+struct ExperimentRow {
+    name: &'static str,
+    about: &'static str,
+}
+
+#[derive(Serialize)]
+struct ServerRow {
+    name: &'static str,
+    about: &'static str,
+    model: String,
+    /// Absent where it takes any number.
+    workers: Option<u32>,
+    version: Option<String>,
+    /// Why it cannot be measured, and the cure.
+    absent: Option<String>,
+}
+
+/// Prints the listing.
+pub fn list(args: &ListArgs) -> anyhow::Result<Exit> {
+    let listing = Listing {
+        experiments: Experiment::ALL
+            .iter()
+            .map(|experiment| ExperimentRow {
+                name: experiment.name(),
+                about: experiment.about(),
+            })
+            .collect(),
+        servers: contenders::all(&Binaries::locate(args.bin_dir.as_deref())?)
+            .iter()
+            .map(|contender| ServerRow {
+                name: contender.name(),
+                about: contender.about(),
+                model: contender.model().to_string(),
+                workers: match contender.workers() {
+                    Workers::Any => None,
+                    Workers::Fixed(workers) => Some(workers),
+                },
+                version: contender.program().and_then(|program| program.version),
+                absent: contender.find().err().map(|absent| absent.to_string()),
+            })
+            .collect(),
+    };
+    if args.json {
+        println!("{}", serde_json::to_string_pretty(&listing)?);
+    } else {
+        print(&listing);
+    }
+    Ok(Exit::Fine)
+}
+
+fn print(listing: &Listing) {
+    println!("Experiments");
+    for row in &listing.experiments {
+        println!("  {:<13} {}", row.name, row.about);
+    }
+    println!("\nServers");
+    for row in &listing.servers {
+        let version = row
+            .version
+            .as_deref()
+            .map(|version| format!(" [{version}]"))
+            .unwrap_or_default();
+        println!(
+            "  {:<13} {:<25} {}{version}",
+            row.name, row.model, row.about
+        );
+        if let Some(absent) = &row.absent {
+            println!("  {:<13} not measured: {absent}", "");
+        }
+    }
+}

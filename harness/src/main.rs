@@ -1,0 +1,51 @@
+//! `counters`: plans, launches, loads, observes, stores, and hands over to the report.
+//!
+//! `plan -> launch -> ready -> warm up -> load -> observe -> append -> judge -> pages`; see
+//! [`run`] for the loop and [`trial`] for one turn of it.
+
+mod binaries;
+mod cli;
+mod contenders;
+mod cores;
+mod exit;
+mod experiments;
+mod guard;
+mod interrupt;
+mod launch;
+mod limits;
+mod list;
+mod machine;
+mod plan;
+mod progress;
+mod report;
+mod resources;
+mod run;
+mod store;
+mod trial;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use crate::{
+    cli::{Cli, Command, RunArgs},
+    exit::Exit,
+};
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let done = match cli
+        .command
+        .unwrap_or_else(|| Command::Run(RunArgs::default()))
+    {
+        Command::Run(args) => run::run(&args),
+        Command::Report(args) => report::rebuild(&args.dir),
+        Command::List(args) => list::list(&args),
+        Command::Guard(args) => guard::guard(&args),
+    };
+    done.unwrap_or_else(|error| {
+        eprintln!("counters: {error:#}");
+        Exit::of(&error)
+    })
+    .into()
+}

@@ -1,0 +1,258 @@
+//! A whole run: what it leaves, and what can be made of that afterwards.
+
+mod support;
+
+use std::{fs, process::Command};
+
+use schema::{Machine, Plan, Verdicts};
+use support::{
+    COUNTERS, assert_one_line, has, measured, observations, short_run, stderr, stdout, turn,
+};
+
+#[test]
+fn a_run_leaves_a_whole_folder_and_prints_the_reports_path_last() {
+    let _turn = turn();
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("run");
+    let output = short_run(&out, "single,cluster,threads").output().unwrap();
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    let last = stdout(&output).lines().last().unwrap().to_owned();
+    assert_eq!(last, out.join("report.html").display().to_string());
+
+    let plan: Plan = serde_json::from_slice(&fs::read(out.join("plan.json")).unwrap()).unwrap();
+    let machine: Machine =
+        serde_json::from_slice(&fs::read(out.join("machine.json")).unwrap()).unwrap();
+    let verdicts: Verdicts =
+        serde_json::from_slice(&fs::read(out.join("verdicts.json")).unwrap()).unwrap();
+    assert!(verdicts.valid && verdicts.estimates.len() == plan.cells.len());
+    assert!(machine.cpus_allowed.len() >= plan.cores.server_cpus.len());
+    assert!(
+        plan.cores.overlapping
+            || !plan
+                .cores
+                .server_cpus
+                .iter()
+                .any(|cpu| plan.cores.generator_cpus.contains(cpu))
+    );
+
+    let measured = measured(&out);
+    assert_eq!(measured.len(), plan.cells.len());
+    for (cell, trial) in &measured {
+        let load = &trial.load;
+        assert_eq!(
+            load.offered,
+            load.completed + load.errors + load.timeouts + load.unfinished,
+            "{cell}"
+        );
+        assert_eq!(
+            (load.errors, load.timeouts),
+            (0, 0),
+            "{cell}: {:?}",
+            load.error_kinds
+        );
+        assert_eq!(
+            load.requests_by_worker.values().sum::<u64>(),
+            load.completed,
+            "{cell}"
+        );
+        assert!(load.completed > 0 && load.latency.is_some(), "{cell}");
+        assert!(
+            trial.server.cpu.total_ns() > 0 && trial.server.threads > 0,
+            "{cell}"
+        );
+        assert!(
+            trial.server.pss_bytes.is_some_and(|bytes| bytes > 100_000),
+            "{cell}"
+        );
+        assert!(trial.ready_after_ns > 0, "{cell}");
+        let workers = plan
+            .cells
+            .iter()
+            .find(|one| one.id == *cell)
+            .unwrap()
+            .workers as usize;
+        assert!(
+            (1..=workers).contains(&load.requests_by_worker.len()),
+            "{cell}"
+        );
+        assert!(out.join(format!("latency/{cell}-b0.hlog")).is_file());
+    }
+    let html = fs::read_to_string(out.join("report.html")).unwrap();
+    let markdown = fs::read_to_string(out.join("report.md")).unwrap();
+    for server in ["single", "cluster", "threads"] {
+        assert!(html.contains(server) && markdown.contains(server));
+    }
+}
+
+#[test]
+fn a_cluster_is_a_primary_and_its_workers_and_threads_are_one_process() {
+    let _turn = turn();
+    let folder = tempfile::tempdir().unwrap();
+    let output = short_run(folder.path(), "single,cluster,threads")
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    for (cell, trial) in measured(folder.path()) {
+        let processes = match cell.as_str() {
+            "cluster-w1-hello" => 2,
+            "cluster-w2-hello" => 3,
+            _ => 1,
+        };
+        assert_eq!(trial.server.processes, processes, "{cell}");
+    }
+}
+
+#[test]
+fn a_report_is_rebuilt_byte_for_byte_without_measuring() {
+    let _turn = turn();
+    let folder = tempfile::tempdir().unwrap();
+    let output = short_run(folder.path(), "single,threads").output().unwrap();
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    let pages = ["report.html", "report.md", "verdicts.json", "estimates.csv"];
+    let read = || pages.map(|page| fs::read(folder.path().join(page)).unwrap());
+    let before = read();
+    for page in pages {
+        fs::remove_file(folder.path().join(page)).unwrap();
+    }
+    let rebuilt = Command::new(COUNTERS)
+        .arg("report")
+        .arg(folder.path())
+        .output()
+        .unwrap();
+    assert_eq!(rebuilt.status.code(), Some(0), "{}", stderr(&rebuilt));
+    assert_eq!(stdout(&rebuilt), stdout(&output));
+    assert!(before == read(), "the pages differ");
+}
+
+#[test]
+fn a_run_that_was_cut_off_while_writing_still_gives_a_report() {
+    let _turn = turn();
+    let folder = tempfile::tempdir().unwrap();
+    short_run(folder.path(), "single,threads").output().unwrap();
+    let path = folder.path().join("observations.jsonl");
+    let text = fs::read(&path).unwrap();
+    fs::write(&path, &text[..text.len() - 40]).unwrap();
+    let output = Command::new(COUNTERS)
+        .arg("report")
+        .arg(folder.path())
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    let markdown = fs::read_to_string(folder.path().join("report.md")).unwrap();
+    assert!(markdown.contains("cut off"), "{markdown}");
+}
+
+#[test]
+fn a_foreign_file_is_refused_with_its_line() {
+    let _turn = turn();
+    let folder = tempfile::tempdir().unwrap();
+    short_run(folder.path(), "single").output().unwrap();
+    let path = folder.path().join("observations.jsonl");
+    let mut text = fs::read_to_string(&path).unwrap();
+    text.insert_str(0, "{\"some\":\"other tool's line\"}\n");
+    fs::write(&path, text).unwrap();
+    let output = Command::new(COUNTERS)
+        .arg("report")
+        .arg(folder.path())
+        .output()
+        .unwrap();
+    assert_one_line(&output, 2, &["observations.jsonl", "1"]);
+    let nothing = tempfile::tempdir().unwrap();
+    let output = Command::new(COUNTERS)
+        .arg("report")
+        .arg(nothing.path())
+        .output()
+        .unwrap();
+    assert_one_line(&output, 2, &["plan.json"]);
+}
+
+#[test]
+fn the_same_seed_gives_the_same_order() {
+    let _turn = turn();
+    let orders: Vec<_> = (0..2)
+        .map(|_| {
+            let folder = tempfile::tempdir().unwrap();
+            let output = short_run(folder.path(), "cluster,threads")
+                .args(["--seed", "11"])
+                .output()
+                .unwrap();
+            assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+            observations(folder.path())
+                .into_iter()
+                .map(|one| one.cell)
+                .collect::<Vec<_>>()
+        })
+        .collect();
+    assert_eq!(orders[0], orders[1]);
+}
+
+#[test]
+fn the_sources_script_is_measured_as_it_stands_and_without_cluster() {
+    let _turn = turn();
+    if !has("node") {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let output = short_run(folder.path(), "node-single,node-cluster")
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    let measured = measured(folder.path());
+    assert_eq!(measured.len(), 2, "{}", stderr(&output));
+    for (cell, trial) in measured {
+        assert_eq!(trial.load.errors, 0, "{cell}: {:?}", trial.load.error_kinds);
+        let clustered = cell.starts_with("node-cluster");
+        assert_eq!(trial.server.processes > 1, clustered, "{cell}");
+    }
+    assert!(folder.path().join("guests/node-cluster/app.mjs").is_file());
+}
+
+#[test]
+fn a_guest_that_is_not_installed_is_reported_with_the_cure() {
+    let _turn = turn();
+    let folder = tempfile::tempdir().unwrap();
+    let output = short_run(folder.path(), "single,node-single,node-cluster")
+        .env("PATH", folder.path().join("nothing-here"))
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    assert!(
+        stderr(&output).contains("node-cluster"),
+        "{}",
+        stderr(&output)
+    );
+    for page in ["report.html", "report.md"] {
+        let text = fs::read_to_string(folder.path().join(page)).unwrap();
+        assert!(
+            text.contains("not measured: node not found, install it with: apt-get install nodejs"),
+            "{text}"
+        );
+    }
+}
+
+#[test]
+fn the_listing_names_servers_and_guests() {
+    let output = Command::new(COUNTERS)
+        .args(["list", "--json", "--bin-dir"])
+        .arg(support::bin_dir())
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    let listing: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    let names: Vec<_> = listing["servers"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|row| row["name"].as_str().unwrap())
+        .collect();
+    assert_eq!(
+        names,
+        [
+            "single",
+            "cluster",
+            "threads",
+            "node-single",
+            "node-cluster"
+        ]
+    );
+}

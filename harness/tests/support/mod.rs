@@ -1,0 +1,168 @@
+//! Runs the real `counters` with the real servers, and looks at what it leaves.
+
+#![allow(dead_code, reason = "each test file uses a part")]
+
+use std::{
+    collections::BTreeSet,
+    fs,
+    os::unix::fs::PermissionsExt,
+    path::{Path, PathBuf},
+    process::{Child, Command, Output, Stdio},
+    sync::{Mutex, MutexGuard, PoisonError},
+};
+
+use schema::{Failure, Measured, Observation, Outcome};
+
+pub const COUNTERS: &str = env!("CARGO_BIN_EXE_counters");
+
+/// Two CPUs are all that a small machine has: measurements of one test file take turns, and so do
+/// the guests, whose script has its port written into it.
+pub fn turn() -> MutexGuard<'static, ()> {
+    static TURN: Mutex<()> = Mutex::new(());
+    TURN.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The folder with the built servers.
+pub fn bin_dir() -> PathBuf {
+    let dir = Path::new(COUNTERS).parent().unwrap().to_owned();
+    assert!(
+        dir.join("cluster").is_file(),
+        "the servers are not built; build them with: cargo build -p servers"
+    );
+    dir
+}
+
+/// `counters run` into `out`, as short as it can be, over the servers named.
+pub fn short_run(out: &Path, servers: &str) -> Command {
+    let mut command = Command::new(COUNTERS);
+    command
+        .args([
+            "run",
+            "--preset",
+            "smoke",
+            "--blocks",
+            "1",
+            "--warm-up",
+            "50ms",
+            "--measure",
+            "150ms",
+        ])
+        .args(["--workers", "1,2", "--servers", servers])
+        .arg("--bin-dir")
+        .arg(bin_dir())
+        .arg("--out")
+        .arg(out)
+        .stdin(Stdio::null());
+    command
+}
+
+/// Whether a program of the machine can be used. Where it is missing the test fails, unless its
+/// name stands in `COUNTERS_SKIP`.
+pub fn has(program: &str) -> bool {
+    let found = std::env::var_os("PATH")
+        .is_some_and(|path| std::env::split_paths(&path).any(|dir| dir.join(program).is_file()));
+    let skipped = std::env::var("COUNTERS_SKIP").unwrap_or_default();
+    if !found {
+        assert!(
+            skipped.split(',').any(|name| name == program),
+            "{program} not found: install it, or leave its tests out with COUNTERS_SKIP={program}"
+        );
+        eprintln!("skipped: {program} not found");
+    }
+    found
+}
+
+pub fn stdout(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+pub fn stderr(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+/// The program ended with `code`, said one line that contains `words`, and did not panic.
+#[track_caller]
+pub fn assert_one_line(output: &Output, code: i32, words: &[&str]) {
+    let stderr = stderr(output);
+    assert_eq!(output.status.code(), Some(code), "{stderr}");
+    assert!(!stderr.contains("panicked"), "{stderr}");
+    let lines: Vec<_> = stderr
+        .lines()
+        .filter(|line| line.starts_with("counters:"))
+        .collect();
+    assert_eq!(lines.len(), 1, "{stderr}");
+    for word in words {
+        assert!(lines[0].contains(word), "'{word}' is missing in: {stderr}");
+    }
+}
+
+pub fn observations(dir: &Path) -> Vec<Observation> {
+    let text = fs::read_to_string(dir.join("observations.jsonl")).unwrap();
+    text.lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect()
+}
+
+pub fn measured(dir: &Path) -> Vec<(String, Measured)> {
+    let only = |observation: Observation| match observation.outcome {
+        Outcome::Measured(measured) => Some((observation.cell, *measured)),
+        _ => None,
+    };
+    observations(dir).into_iter().filter_map(only).collect()
+}
+
+pub fn failures(dir: &Path) -> Vec<(String, Failure)> {
+    let only = |observation: Observation| match observation.outcome {
+        Outcome::Failed(failure) => Some((observation.cell, failure)),
+        _ => None,
+    };
+    observations(dir).into_iter().filter_map(only).collect()
+}
+
+/// Writes an executable file.
+pub fn program(dir: &Path, name: &str, text: &str) -> PathBuf {
+    let path = dir.join(name);
+    fs::write(&path, text).unwrap();
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+    path
+}
+
+/// Every process below `root`, by parent ids.
+pub fn below(root: u32) -> BTreeSet<i32> {
+    let stats: Vec<_> = procfs::process::all_processes()
+        .unwrap()
+        .filter_map(|process| process.ok()?.stat().ok())
+        .collect();
+    let mut found = BTreeSet::new();
+    let mut open = vec![root.cast_signed()];
+    while let Some(parent) = open.pop() {
+        for stat in stats.iter().filter(|stat| stat.ppid == parent) {
+            if found.insert(stat.pid) {
+                open.push(stat.pid);
+            }
+        }
+    }
+    found
+}
+
+/// Whether a process is there and no zombie.
+pub fn lives(pid: i32) -> bool {
+    procfs::process::Process::new(pid)
+        .and_then(|process| process.stat())
+        .is_ok_and(|s| s.state != 'Z')
+}
+
+/// Waits until a child has at least `count` processes below it; fails if it ends before.
+pub fn wait_for_tree(child: &mut Child, count: usize) -> BTreeSet<i32> {
+    loop {
+        let tree = below(child.id());
+        if tree.len() >= count {
+            return tree;
+        }
+        assert!(
+            child.try_wait().unwrap().is_none(),
+            "counters ended before it started its servers"
+        );
+        std::thread::yield_now();
+    }
+}
