@@ -1,0 +1,44 @@
+//! HTTP/1.1 on one connection, from its accept until it ends or is drained.
+//!
+//! Keep-alive and one request per connection both work, as the client asks. There is no timer on a
+//! connection, neither for the head of a request nor between requests: arming one for each request
+//! would be part of every figure measured.
+
+use std::{future::poll_fn, pin::pin, task::Poll};
+
+use hyper::{server::conn::http1, service::service_fn};
+use hyper_util::rt::TokioIo;
+use tokio::{net::TcpStream, task::yield_now};
+
+use crate::{drain::Admission, endpoint};
+
+/// Serve requests until the client ends the connection, it breaks, or the drain has begun; then
+/// answer what was already asked, and close.
+pub async fn serve(stream: TcpStream, mut admission: Admission) {
+    let mut connection = pin!(
+        http1::Builder::new()
+            // An answer of some 130 bytes is cheaper copied into one buffer than gathered from two.
+            .writev(false)
+            // Otherwise hyper looks for the client's end of file while the request is still held,
+            // which has its read buffer allocated anew for every request. As it is, a client that
+            // has shut down its sending side still gets its answer, and one that has gone is
+            // noticed when the answer is written.
+            .half_close(true)
+            .serve_connection(TokioIo::new(stream), service_fn(endpoint::answer))
+    );
+
+    if admission.until_drain(connection.as_mut()).await.is_some() {
+        return;
+    }
+
+    // hyper closes a connection on which it has read nothing since the last answer. A request may
+    // already wait in the socket, though, where the client would see it fail. So the event loop
+    // looks at its sockets once more (that is what yielding does), and hyper reads what is there.
+    yield_now().await;
+    let ended = poll_fn(|context| Poll::Ready(connection.as_mut().poll(context).is_ready())).await;
+    if !ended {
+        connection.as_mut().graceful_shutdown();
+        // A client that breaks the connection harms nobody else, and there is nobody to tell.
+        let _ = connection.await;
+    }
+}

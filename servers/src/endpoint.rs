@@ -1,0 +1,126 @@
+//! The one endpoint, the same for every server.
+//!
+//! | request | answer |
+//! |---|---|
+//! | `GET /` | 200, `Hello from worker <id>\n` |
+//! | `GET /cpu?us=N`, `/wait?us=N`, `/block?us=N` | the same, after the work ([`crate::workload`]) |
+//! | `GET /stats` | 200, JSON of what the answering worker served ([`crate::tally::Stats`]) |
+//! | `us` missing, no number, or too large | 400 |
+//! | any other path | 404 |
+//! | any other method than GET and HEAD | 405 with `Allow` |
+//!
+//! An error's body is one line: what failed, the value seen, what to do. The id is that of the
+//! worker that writes the answer, which for `/wait` on stealing threads need not be the one that
+//! began it.
+
+use std::convert::Infallible;
+
+use bytes::Bytes;
+use http_body_util::Full;
+use hyper::{
+    HeaderMap, Method, Request, Response, StatusCode, Uri,
+    body::Incoming,
+    header::{ALLOW, CONTENT_TYPE, HeaderValue},
+};
+use schema::Workload;
+
+use crate::{
+    tally,
+    workload::{self, InvalidUs},
+};
+
+const TEXT: HeaderValue = HeaderValue::from_static("text/plain");
+const JSON: HeaderValue = HeaderValue::from_static("application/json");
+const READING: HeaderValue = HeaderValue::from_static("GET, HEAD");
+
+/// What a request asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Asked {
+    Work(Workload),
+    Stats,
+}
+
+/// Why a request gets no good answer.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+enum Refusal {
+    #[error("nothing is at {0}: ask for /, /cpu?us=N, /wait?us=N, /block?us=N or /stats")]
+    Path(String),
+    #[error("method {0} is not served here: use GET or HEAD")]
+    Method(Method),
+    #[error(transparent)]
+    Us(#[from] InvalidUs),
+}
+
+impl Refusal {
+    const fn status(&self) -> StatusCode {
+        match self {
+            Self::Path(_) => StatusCode::NOT_FOUND,
+            Self::Method(_) => StatusCode::METHOD_NOT_ALLOWED,
+            Self::Us(_) => StatusCode::BAD_REQUEST,
+        }
+    }
+}
+
+/// Answer one request. A body of the request is not read.
+///
+/// # Errors
+/// None: whatever is wrong with a request is told in its answer.
+pub async fn answer(request: Request<Incoming>) -> Result<Response<Full<Bytes>>, Infallible> {
+    let (head, _) = request.into_parts();
+    let asked = understand(&head.method, &head.uri);
+    if let Ok(Asked::Work(workload)) = asked {
+        workload::perform(workload).await;
+    }
+
+    tally::count_request();
+    // The request's header map becomes the answer's. hyper keeps the answer's map for the next
+    // request of the connection, so one map serves them all and nothing is allocated.
+    let mut headers = head.headers;
+    headers.clear();
+    let (status, body) = match asked {
+        Ok(Asked::Work(_)) => {
+            headers.insert(CONTENT_TYPE, TEXT);
+            (StatusCode::OK, tally::hello())
+        }
+        Ok(Asked::Stats) => {
+            headers.insert(CONTENT_TYPE, JSON);
+            (StatusCode::OK, stats())
+        }
+        Err(refusal) => (refusal.status(), explain(&refusal, &mut headers)),
+    };
+
+    let mut response = Response::new(Full::new(body));
+    *response.status_mut() = status;
+    *response.headers_mut() = headers;
+    Ok(response)
+}
+
+fn understand(method: &Method, uri: &Uri) -> Result<Asked, Refusal> {
+    if !matches!(*method, Method::GET | Method::HEAD) {
+        return Err(Refusal::Method(method.clone()));
+    }
+    let path = uri.path();
+    let us = || workload::parse_us(path, uri.query());
+    Ok(Asked::Work(match path {
+        "/" => Workload::Hello,
+        "/cpu" => Workload::Cpu { us: us()? },
+        "/wait" => Workload::Wait { us: us()? },
+        "/block" => Workload::Block { us: us()? },
+        "/stats" => return Ok(Asked::Stats),
+        _ => return Err(Refusal::Path(path.to_owned())),
+    }))
+}
+
+fn stats() -> Bytes {
+    let mut json = serde_json::to_vec(&tally::stats()).expect("numbers are always JSON");
+    json.push(b'\n');
+    json.into()
+}
+
+fn explain(refusal: &Refusal, headers: &mut HeaderMap) -> Bytes {
+    headers.insert(CONTENT_TYPE, TEXT);
+    if matches!(refusal, Refusal::Method(_)) {
+        headers.insert(ALLOW, READING);
+    }
+    format!("{refusal}\n").into()
+}

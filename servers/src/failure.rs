@@ -1,0 +1,36 @@
+//! Why a server could not serve.
+
+use std::io;
+
+use crate::{listener::ListenError, options::AffinityError, supervision::SupervisionError};
+
+/// A failure at run time: one line on stderr, exit code 1.
+#[derive(Debug, thiserror::Error)]
+pub enum Failure {
+    /// The default number of workers is not known.
+    #[error(transparent)]
+    Affinity(#[from] AffinityError),
+    /// No socket.
+    #[error(transparent)]
+    Listen(#[from] ListenError),
+    /// A cluster's primary gave up.
+    #[error(transparent)]
+    Supervision(#[from] SupervisionError),
+    /// Too few open files are allowed.
+    #[error("only {limit} files may be open and a server needs {fewest}; raise it (ulimit -n)")]
+    OpenFiles {
+        /// The soft limit.
+        limit: u64,
+        /// What there must be.
+        fewest: u64,
+    },
+    /// Signals could not be taken.
+    #[error("cannot take signals: {0}; raise the limit of open files (ulimit -n)")]
+    Signals(#[from] nix::Error),
+    /// The runtime, or its view of the listener, could not be made or failed.
+    #[error(
+        "cannot run an event loop: {0}; raise the limits of open files and processes \
+         (ulimit -n, ulimit -u)"
+    )]
+    EventLoop(#[from] io::Error),
+}

@@ -1,0 +1,49 @@
+//! What is compared: one endpoint, served by one process, by a cluster of processes, by threads.
+//!
+//! The three binaries differ in who the workers are and in nothing else. Read the crate along the
+//! way of a request:
+//!
+//! 1. [`options`]: what was typed, checked.
+//! 2. [`listener`]: the socket, bound before there is any worker.
+//! 3. [`single`], [`cluster`], [`threads`]: who the workers are. A cluster forks through [`fork`]
+//!    and is kept alive by [`supervision`].
+//! 4. [`evented`]: one event loop, from its first accept until it has drained. A thread pool has
+//!    one runtime for all its workers, so [`threads`] walks the same path itself.
+//! 5. [`accept`]: how a new connection finds its worker.
+//! 6. [`connection`]: HTTP/1.1 on one connection, until it ends or is drained ([`drain`]).
+//! 7. [`endpoint`]: the answer, the same everywhere; [`workload`] is the work it does first, and
+//!    [`tally`] is who did it and how often.
+//!
+//! [`orders`] and [`signals`] carry the operator's orders, [`say`] everything a server says, and
+//! [`end`] and [`failure`] are the two ways it comes to an end. [`crew`], [`poll`] and [`limits`] are
+//! the tools of those who supervise.
+//!
+//! # Order of events
+//! bind, (fork,) register the listener with every event loop, print the ready line, serve; on
+//! SIGTERM or SIGINT stop accepting, let requests in flight finish, close idle connections, exit 0.
+//! What is still open when the drain timeout ends, or when a second signal comes, is cut: a line on
+//! stderr says how many connections that were. The exit code is 0 even then, because the server
+//! did what it was told; 1 means it could not serve, 2 that the command line is wrong.
+
+pub mod accept;
+pub mod cluster;
+pub mod connection;
+pub mod crew;
+pub mod drain;
+pub mod end;
+pub mod endpoint;
+pub mod evented;
+pub mod failure;
+pub mod fork;
+pub mod limits;
+pub mod listener;
+pub mod options;
+pub mod orders;
+pub mod poll;
+pub mod say;
+pub mod signals;
+pub mod single;
+pub mod supervision;
+pub mod tally;
+pub mod threads;
+pub mod workload;

@@ -1,0 +1,204 @@
+//! What was typed on the command line, checked before anything is started.
+//!
+//! Wrong usage is one line on stderr, what failed, the value seen, what to do, and exit code 2.
+
+use std::{
+    net::{IpAddr, SocketAddr},
+    process::ExitCode,
+    time::Duration,
+};
+
+use clap::{Args, Parser, error::ErrorKind};
+use nix::{
+    sched::{CpuSet, sched_getaffinity},
+    unistd::Pid,
+};
+
+use crate::say;
+
+/// More workers than this are a slip of the finger, not a plan.
+pub const MOST_WORKERS: u32 = 1024;
+
+/// Longest drain timeout, in seconds: a day.
+const LONGEST_DRAIN_S: u64 = 24 * 60 * 60;
+
+/// What every server is told.
+#[derive(Args, Clone, Debug)]
+pub struct ServerOptions {
+    /// Address to listen on
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1", value_parser = address)]
+    pub bind: IpAddr,
+
+    /// Port to listen on; 0 picks a free one
+    #[arg(long, value_name = "PORT", default_value = "3000", value_parser = port)]
+    pub port: u16,
+
+    /// How long requests in flight may take to finish once the server was told to stop, as in 5s
+    /// or 500ms; a bare number means seconds
+    #[arg(long, value_name = "TIME", default_value = "5s", value_parser = duration)]
+    pub drain_timeout: Duration,
+}
+
+impl ServerOptions {
+    /// Where to listen.
+    #[must_use]
+    pub const fn socket_address(&self) -> SocketAddr {
+        SocketAddr::new(self.bind, self.port)
+    }
+}
+
+/// One process, one event loop: the server everything else is compared with
+#[derive(Parser, Clone, Debug)]
+#[command(name = "single", version)]
+pub struct SingleOptions {
+    /// What every server is told.
+    #[command(flatten)]
+    pub server: ServerOptions,
+}
+
+/// A primary process that forks workers, each with an event loop of its own
+#[derive(Parser, Clone, Debug)]
+#[command(name = "cluster", version)]
+pub struct ClusterOptions {
+    /// What every server is told.
+    #[command(flatten)]
+    pub server: ServerOptions,
+    /// What a server with several workers is told.
+    #[command(flatten)]
+    pub pool: PoolOptions,
+}
+
+/// One process whose worker threads steal work from one another
+#[derive(Parser, Clone, Debug)]
+#[command(name = "threads", version)]
+pub struct ThreadsOptions {
+    /// What every server is told.
+    #[command(flatten)]
+    pub server: ServerOptions,
+    /// What a server with several workers is told.
+    #[command(flatten)]
+    pub pool: PoolOptions,
+}
+
+/// What a server with several workers is told beside [`ServerOptions`].
+#[derive(Args, Clone, Copy, Debug)]
+pub struct PoolOptions {
+    /// How many workers serve, 1 to 1024; by default one for each CPU this process may use
+    #[arg(long, value_name = "COUNT", value_parser = workers)]
+    workers: Option<u32>,
+}
+
+impl PoolOptions {
+    /// As many workers as were asked for, else one for each CPU this process may use.
+    ///
+    /// # Errors
+    /// The kernel refused to tell the CPU affinity.
+    pub fn workers(&self) -> Result<u32, AffinityError> {
+        self.workers.map_or_else(cpus_allowed, Ok)
+    }
+}
+
+/// `sched_getaffinity` failed.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "cannot read which CPUs this process may use: {0}; say how many workers with --workers COUNT"
+)]
+pub struct AffinityError(#[from] nix::Error);
+
+/// CPUs in the affinity mask of this process, at least 1 and at most [`MOST_WORKERS`].
+///
+/// The mask, not the number of CPUs of the machine: under `taskset -c 0` a second worker would
+/// only take turns with the first.
+fn cpus_allowed() -> Result<u32, AffinityError> {
+    let allowed = sched_getaffinity(Pid::from_raw(0))?;
+    let count = (0..CpuSet::count())
+        .filter(|&cpu| allowed.is_set(cpu).unwrap_or(false))
+        .count();
+    Ok(u32::try_from(count)
+        .unwrap_or(MOST_WORKERS)
+        .clamp(1, MOST_WORKERS))
+}
+
+/// Read the command line.
+///
+/// # Errors
+/// The exit code to end with: help was asked for and printed (0), or the usage is wrong and one
+/// line on stderr said so (2).
+pub fn typed<T: Parser>() -> Result<T, ExitCode> {
+    T::try_parse().map_err(|error| match error.kind() {
+        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => {
+            // A closed stdout is the reader's choice; there is nobody left to tell.
+            let _ = error.print();
+            ExitCode::SUCCESS
+        }
+        _ => {
+            say::trouble(T::command().get_name(), usage_line(&error));
+            ExitCode::from(2)
+        }
+    })
+}
+
+/// The first line of clap's message holds what failed and the value seen; the others are hints
+/// that `--help` gives better.
+fn usage_line(error: &clap::Error) -> String {
+    let text = error.render().to_string();
+    let first = text.lines().next().unwrap_or_default();
+    let what = first.strip_prefix("error: ").unwrap_or(first);
+    format!("{what}; see --help")
+}
+
+fn address(text: &str) -> Result<IpAddr, String> {
+    text.parse()
+        .map_err(|_| "say an IP address, as in 127.0.0.1 or ::1".to_owned())
+}
+
+fn port(text: &str) -> Result<u16, String> {
+    text.parse()
+        .map_err(|_| "say a number from 0 to 65535, 0 to have a free one picked".to_owned())
+}
+
+fn workers(text: &str) -> Result<u32, String> {
+    match text.parse() {
+        Ok(count @ 1..=MOST_WORKERS) => Ok(count),
+        _ => Err(format!("say a number from 1 to {MOST_WORKERS}")),
+    }
+}
+
+fn duration(text: &str) -> Result<Duration, String> {
+    let parsed = match text.parse::<u64>() {
+        Ok(seconds) => Some(Duration::from_secs(seconds)),
+        Err(_) => humantime::parse_duration(text).ok(),
+    };
+    parsed
+        .filter(|&duration| duration <= Duration::from_secs(LONGEST_DRAIN_S))
+        .ok_or_else(|| "say a time of at most 24h, as in 5s, 500ms or 1m".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_bare_number_means_seconds() {
+        assert_eq!(duration("5"), Ok(Duration::from_secs(5)));
+        assert_eq!(duration("5s"), Ok(Duration::from_secs(5)));
+        assert_eq!(duration("1m 500ms"), Ok(Duration::from_millis(60_500)));
+        assert_eq!(duration("0"), Ok(Duration::ZERO));
+    }
+
+    #[test]
+    fn a_time_that_is_none_or_without_sense_is_refused() {
+        for text in ["", "-1", "soon", "25h", "99999999999999999999"] {
+            assert!(duration(text).is_err(), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn a_usage_error_is_one_line_with_the_value_and_the_cure() {
+        let error = ClusterOptions::try_parse_from(["cluster", "--workers", "100000"]).unwrap_err();
+        assert_eq!(
+            usage_line(&error),
+            "invalid value '100000' for '--workers <COUNT>': say a number from 1 to 1024; see --help"
+        );
+    }
+}

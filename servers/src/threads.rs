@@ -1,0 +1,125 @@
+//! One process whose workers are threads that steal work from one another: tokio's multi-thread
+//! runtime.
+//!
+//! The first thread serves nothing, like the primary of a cluster: it waits for orders, outside
+//! the runtime, so that it is heard even while every worker is blocked. The accept loop is a task
+//! like any other, run by whichever worker is free, and so is every connection.
+//!
+//! Stealing has a limit that shows where handlers are long. Only one worker at a time waits in
+//! epoll. One that gets a single event there serves it without waking another to wait in its place,
+//! so until that handler returns or another worker runs out of work, nobody looks at the sockets,
+//! although workers are idle. `/block` on one of two workers can therefore stop both; so can
+//! `/cpu`, for as long as it burns. A cluster's workers have an epoll each and no such tie.
+
+use std::{
+    io::{PipeReader, pipe},
+    net::TcpListener,
+    os::fd::AsFd,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use nix::sys::signal::Signal;
+use schema::{Accept, Model, Style, Worker};
+use tokio::runtime::{self, Runtime};
+
+use crate::{
+    accept::{self, Sharing},
+    drain::{Drain, DrainWatch},
+    end::End,
+    failure::Failure,
+    limits,
+    listener::listen,
+    options::ThreadsOptions,
+    poll, say,
+    signals::Signals,
+    tally,
+};
+
+/// Its cell of the grid.
+pub const MODEL: Model = Model {
+    worker: Worker::Thread,
+    style: Style::Evented,
+    accept: Accept::Stealing,
+};
+
+/// Serve until told to stop.
+///
+/// # Errors
+/// See [`Failure`].
+pub fn run(options: &ThreadsOptions) -> Result<(), Failure> {
+    limits::check()?;
+    // Before there is another thread: each takes the signal mask of the one that makes it.
+    let signals = Signals::take(&[Signal::SIGTERM, Signal::SIGINT])?;
+    let workers = options.pool.workers()?;
+    let (listener, address) = listen(options.server.socket_address())?;
+    let runtime = start_workers(workers)?;
+    let (drain, watch) = Drain::new();
+    start_accepting(&runtime, listener, watch)?;
+    say::ready(address, MODEL, workers);
+
+    while !signals.pending()?.stop {
+        poll::readable(&[signals.as_fd()], None)?;
+    }
+    let end = drain_workers(&runtime, drain, &signals, options.server.drain_timeout)?;
+    end.report("threads");
+    // What is left is cut. Waiting for it would wait for a blocked worker, too.
+    runtime.shutdown_background();
+    Ok(())
+}
+
+fn start_workers(workers: u32) -> Result<Runtime, Failure> {
+    Ok(runtime::Builder::new_multi_thread()
+        .worker_threads(workers as usize)
+        .thread_name("worker")
+        .on_thread_start(tally::begin)
+        .enable_all()
+        .build()?)
+}
+
+fn start_accepting(
+    runtime: &Runtime,
+    listener: TcpListener,
+    watch: DrainWatch,
+) -> Result<(), Failure> {
+    // Registers with the runtime's epoll, which the current thread has to name.
+    let _entered = runtime.enter();
+    let listener = tokio::net::TcpListener::from_std(listener)?;
+    runtime.spawn(accept::run(listener, Sharing::Sole, watch));
+    Ok(())
+}
+
+fn drain_workers(
+    runtime: &Runtime,
+    drain: Drain,
+    signals: &Signals,
+    drain_timeout: Duration,
+) -> Result<End, Failure> {
+    let deadline = Instant::now() + drain_timeout;
+    let drain = Arc::new(drain);
+    let finished = finish(runtime, Arc::clone(&drain))?;
+    drain.begin();
+    loop {
+        let sources = [finished.as_fd(), signals.as_fd()];
+        let readable = poll::readable(&sources, Some(deadline))?;
+        if readable[0] {
+            return Ok(End::Drained);
+        }
+        if readable[1] && signals.pending()?.stop {
+            return Ok(End::Hurried(drain.open_connections()));
+        }
+        if Instant::now() >= deadline {
+            return Ok(End::TimedOut(drain.open_connections()));
+        }
+    }
+}
+
+/// A pipe that is closed once every connection has finished.
+fn finish(runtime: &Runtime, drain: Arc<Drain>) -> Result<PipeReader, Failure> {
+    let (reader, writer) = pipe()?;
+    runtime.spawn(async move {
+        drain.finished().await;
+        drop(writer);
+    });
+    Ok(reader)
+}

@@ -1,0 +1,12 @@
+//! The three servers as they are run: real processes, sockets and signals.
+//!
+//! Every wait is for an event: a line, an answer, an end of file. The only clock is the one that
+//! gives up a test whose event never comes.
+
+mod cluster;
+mod command_line;
+mod drain;
+mod endpoint;
+mod http;
+mod launch;
+mod threads;
