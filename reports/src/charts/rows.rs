@@ -68,7 +68,7 @@ impl Rows {
         if self.format.is_narrow() {
             (10, width - 16)
         } else {
-            (218, width - self.figure_width)
+            (236, width - self.figure_width)
         }
     }
 
