@@ -258,7 +258,7 @@ fn nobody_listening_is_said_with_the_address() {
 fn a_load_that_is_called_off_says_so() {
     let address = answering(|_| hello(1));
     let running = start(LoadSpec {
-        measure: Duration::from_secs(60),
+        measure: Duration::from_mins(1),
         ..spec(address)
     })
     .unwrap();
