@@ -52,7 +52,7 @@ pub struct RunArgs {
     /// Only these servers (see `counters list`)
     #[arg(long, value_name = "NAME", value_delimiter = ',')]
     pub servers: Vec<String>,
-    /// Where the run folder goes [default: reports/runs/<date>-<preset>]
+    /// Where the run folder goes [default: reports/runs/DATE-PRESET]
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,
     /// Numbers of workers to try [default: powers of two up to the server's CPUs, at least to 4]
