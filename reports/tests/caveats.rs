@@ -141,7 +141,7 @@ fn trials_that_could_not_be_made_are_not_missed_in_a_partial_run() {
     assert!(is_silent_about(&run, "trials were made"));
     let caveat = caveat(&run, "Guest node-single was not measured");
     assert!(
-        caveat.contains("node not found; install it with: apt-get install nodejs."),
+        caveat.contains("node not found, install it with: apt-get install nodejs."),
         "{caveat}"
     );
     assert!(valid(&run));

@@ -139,7 +139,7 @@ fn few_trials(run: &Run) -> Option<Finding> {
 
 fn more_workers_than_cpus(run: &Run) -> Option<Finding> {
     let cpus = run.plan.cores.server_cpus.len();
-    let most = run.plan.cells.iter().map(|cell| cell.workers).max()?;
+    let most = run.measured().map(|(cell, ..)| cell.workers).max()?;
     (most as usize > cpus).then(|| {
         Finding::caveat(format!(
             "{} shared {}, so more workers than that cannot serve more here: beyond {cpus}, the figures show what workers cost, not what they gain.",
@@ -267,7 +267,7 @@ fn not_measured(run: &Run) -> Vec<Finding> {
                 Origin::Guest => "Guest",
             };
             Finding::caveat(format!(
-                "{kind} {} was not measured: {}; {}.",
+                "{kind} {} was not measured: {}, {}.",
                 in_words(missing.cell),
                 missing.reason,
                 missing.cure.trim_end_matches('.')
