@@ -1,0 +1,13 @@
+//! The committed run stays readable, and is one worth showing.
+
+use std::path::Path;
+
+#[test]
+fn the_example_reads_and_is_valid() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("example");
+    let run = reports::read_folder(&folder).unwrap();
+    let verdicts = reports::judge(&run);
+    assert!(verdicts.valid, "{:?}", verdicts.caveats);
+    assert_eq!(verdicts.estimates.len(), run.plan.cells.len());
+    assert!(folder.join("report.png").is_file());
+}
