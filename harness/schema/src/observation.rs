@@ -58,8 +58,6 @@ pub enum Stage {
     WarmUp,
     /// Load that is counted.
     Load,
-    /// Asking the server to end.
-    Stop,
 }
 
 impl Stage {
@@ -71,7 +69,6 @@ impl Stage {
             Self::Ready => "ready",
             Self::WarmUp => "warm-up",
             Self::Load => "load",
-            Self::Stop => "stop",
         }
     }
 }
