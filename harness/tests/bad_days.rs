@@ -48,8 +48,6 @@ fn run_with_bad_single(
             "run",
             "--blocks",
             "1",
-            "--warm-up",
-            "300ms",
             "--measure",
             "150ms",
             "--workers",
@@ -137,7 +135,7 @@ echo 'out of luck' >&2
 kill -9 $pid
 exit 9
 "#;
-    let (dir, output) = run_with_bad_single(script, &[]);
+    let (dir, output) = run_with_bad_single(script, &["--warm-up", "5s"]);
     assert_failed_alone(
         dir.path(),
         &output,
