@@ -93,9 +93,9 @@ pub fn launch(
 }
 
 fn start(recipe: &Recipe, cpus: &[u32]) -> anyhow::Result<Server> {
-    let itself = std::env::current_exe().context("cannot find out where this program lies")?;
     let cpus: Vec<String> = cpus.iter().map(ToString::to_string).collect();
-    let mut guard = Command::new(itself)
+    // This very program, even where a build has put another one in its place since.
+    let mut guard = Command::new("/proc/self/exe")
         .arg("guard")
         .args(["--cpus", &cpus.join(",")])
         .arg("--")
@@ -111,19 +111,23 @@ fn start(recipe: &Recipe, cpus: &[u32]) -> anyhow::Result<Server> {
     if let Some(stdout) = guard.stdout.take() {
         let sender = sender.clone();
         thread::spawn(move || {
-            for line in BufReader::new(stdout).lines().map_while(Result::ok) {
-                // Nobody listens after the server was ready; the pipe must be drained all the same.
-                let _ = sender.send(Event::Line(line));
+            for line in BufReader::new(stdout).split(b'\n').map_while(Result::ok) {
+                // Whatever becomes of the lines, the pipe must be drained to its end.
+                let _ = sender.send(Event::Line(String::from_utf8_lossy(&line).into_owned()));
             }
         });
     }
-    if let Some(pipe) = guard.stderr.take() {
+    let reader = guard.stderr.take().map(|pipe| {
         let kept = Arc::clone(&stderr);
-        thread::spawn(move || keep_last_lines(pipe, &kept));
-    }
+        thread::spawn(move || keep_last_lines(pipe, &kept))
+    });
     let pid = guard.id();
     thread::spawn(move || {
         wait_for_end(pid);
+        // What the server said last is in the pipe still; it ends, as the guard left nobody behind.
+        if let Some(reader) = reader {
+            let _ = reader.join();
+        }
         let _ = sender.send(Event::Ended);
     });
     Ok(Server {
@@ -227,7 +231,8 @@ impl Server {
                         }
                     }
                     ReadyBy::Answers { prefix, .. } => {
-                        worker_lines += u32::from(line.starts_with(prefix));
+                        let started = line.starts_with(prefix) && line.ends_with("started");
+                        worker_lines += u32::from(started);
                     }
                 },
                 Ok(Event::Ended) | Err(mpsc::RecvTimeoutError::Disconnected) => {

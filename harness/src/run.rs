@@ -129,7 +129,7 @@ fn measure(
             progress.trial(block, cell);
             let number = u32::try_from(block).unwrap_or(u32::MAX);
             let made = trial::make(&setting, cell, number, contender.as_ref(), &progress);
-            let Some(trial) = made.filter(|_| !interrupt.is_set()) else {
+            let Some(trial) = made else {
                 progress.finish();
                 return Ok(());
             };
@@ -140,6 +140,10 @@ fn measure(
                 store.write_latency(&trial.observation, elapsed, latency)?;
             }
             progress.trial_done();
+            if interrupt.is_set() {
+                progress.finish();
+                return Ok(());
+            }
         }
     }
     progress.finish();

@@ -175,6 +175,7 @@ impl<'a> Engine<'a> {
                 }
                 _ => {}
             }
+            now_ns = self.now();
             for event in &events {
                 now_ns = self.attend(event.token().0, event.is_read_closed(), now_ns);
             }

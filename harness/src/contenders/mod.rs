@@ -41,7 +41,7 @@ impl fmt::Display for Absent {
 pub enum ReadyBy {
     /// It prints [`schema::Ready`].
     ReadyLine,
-    /// It has printed this many lines beginning with `prefix`, and answers at `address`.
+    /// It has printed this many lines from `prefix` to `started`, and answers at `address`.
     Answers {
         /// Where it listens.
         address: SocketAddr,
