@@ -109,9 +109,8 @@ mod tests {
     #[test]
     fn this_machine_has_a_topology_of_its_allowed_cpus() {
         let topology = Topology::read().unwrap();
-        assert_eq!(
-            topology.cpus().len(),
-            std::thread::available_parallelism().unwrap().get()
-        );
+        // A quota of CPU time makes the parallelism less than the number of CPUs.
+        let parallelism = std::thread::available_parallelism().unwrap().get();
+        assert!(topology.cpus().len() >= parallelism);
     }
 }

@@ -4,26 +4,54 @@
 //! nanoseconds; /proc's user and system times count in ticks of 10 ms and only divide it. Children
 //! that were reaped count through their parent, so a worker that dies in the window is not lost.
 //!
+//! Order of events: finding a tree reads all of /proc and takes milliseconds, so it can be done ahead
+//! of time ([`Tree::below`]); reading it ([`Tree::read`]) takes all CPU clocks first, back to back,
+//! within microseconds, and everything that is slower to read and matters less afterwards. Processes
+//! that began since the tree was found are not in it: where workers may have been replaced, find it
+//! anew. A process that is reaped while one reading is under way may be missed or counted twice.
+//!
+//! Context switches are counted by thread. The kernel shows nobody the switches of a thread that has
+//! ended, so what it did since the earlier reading is lost, and only that.
+//!
 //! The tree is found by parent ids over all of /proc: the kernel's own list of children is not
 //! compiled into every kernel.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::Path,
+};
 
 use anyhow::{Context, bail};
-use nix::{sys::time::TimeValLike, time::clock_getcpuclockid, unistd::Pid};
-use procfs::process::{Process, Stat, all_processes};
+use nix::{
+    sys::time::TimeValLike,
+    time::{ClockId, clock_getcpuclockid},
+    unistd::Pid,
+};
+use procfs::{
+    ProcError,
+    process::{Process, Stat, all_processes},
+};
 use schema::{CpuTime, TreeUsage};
 
+/// The processes below a root, found once, with their CPU clocks.
+#[derive(Clone, Debug)]
+pub struct Tree(Vec<(i32, ClockId)>);
+
 /// Sums over a process tree since its processes began.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Counters {
     cpu_ns: u64,
     user_ticks: u64,
     system_ticks: u64,
-    voluntary_switches: u64,
-    involuntary_switches: u64,
+    /// By thread id.
+    switches: BTreeMap<i32, Switches>,
     processes: u32,
-    threads: u32,
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+struct Switches {
+    voluntary: u64,
+    involuntary: u64,
 }
 
 /// Children of a process, itself not among them.
@@ -63,44 +91,88 @@ fn stats() -> Vec<Stat> {
         .collect()
 }
 
-impl Counters {
-    /// Reads the counters of everything below `root`.
+impl Tree {
+    /// Finds everything below `root`, itself not among them.
     ///
     /// # Errors
-    /// Where nothing is below it, or a process's clock cannot be read.
+    /// Where nothing is below it.
     pub fn below(root: i32) -> anyhow::Result<Self> {
-        let processes = descendants_of(root);
+        let processes: Vec<_> = descendants_of(root)
+            .into_iter()
+            .filter_map(|pid| Some((pid, clock_getcpuclockid(Pid::from_raw(pid)).ok()?)))
+            .collect();
         if processes.is_empty() {
-            bail!("the server's process is gone");
+            bail!(
+                "the server's process is gone, or /proc does not show it (is it mounted with hidepid?)"
+            );
         }
-        let mut sum = Self::default();
-        for pid in processes {
-            // A process that ends between the two looks counts through its parent at the next one.
-            let _ = sum.add(pid);
+        Ok(Self(processes))
+    }
+
+    /// Reads the counters of those that live still; the others count through their parents.
+    ///
+    /// # Errors
+    /// Where none does.
+    pub fn read(&self) -> anyhow::Result<Counters> {
+        let clocks: Vec<_> = self
+            .0
+            .iter()
+            .filter_map(|&(pid, clock)| Some((pid, clock.now().ok()?)))
+            .collect();
+        let mut sum = Counters::default();
+        for (pid, clock) in clocks {
+            let ns =
+                u64::try_from(clock.num_nanoseconds()).context("a CPU clock runs backwards")?;
+            // A process that has ended meanwhile counts through its parent.
+            let _ = sum.add(pid, ns);
         }
         if sum.processes == 0 {
-            bail!("/proc shows none of the server's processes; is it mounted with hidepid?");
+            bail!("the server's processes are gone");
         }
         Ok(sum)
     }
+}
 
-    fn add(&mut self, pid: i32) -> anyhow::Result<()> {
+impl Counters {
+    /// Finds everything below `root` and reads it.
+    ///
+    /// # Errors
+    /// Where nothing is below it.
+    pub fn below(root: i32) -> anyhow::Result<Self> {
+        Tree::below(root)?.read()
+    }
+
+    fn add(&mut self, pid: i32, clock_ns: u64) -> anyhow::Result<()> {
         let process = Process::new(pid)?;
         let stat = process.stat()?;
-        let clock = clock_getcpuclockid(Pid::from_raw(pid))?.now()?;
+        let tasks = process.tasks()?;
         let ns_per_tick = 1_000_000_000 / procfs::ticks_per_second();
         let reaped = u64::try_from(stat.cutime + stat.cstime).unwrap_or(0);
-        self.cpu_ns += u64::try_from(clock.num_nanoseconds())? + reaped * ns_per_tick;
+        self.cpu_ns += clock_ns + reaped * ns_per_tick;
         self.user_ticks += stat.utime + u64::try_from(stat.cutime).unwrap_or(0);
         self.system_ticks += stat.stime + u64::try_from(stat.cstime).unwrap_or(0);
-        for task in process.tasks()? {
-            let status = task?.status()?;
-            self.voluntary_switches += status.voluntary_ctxt_switches.unwrap_or(0);
-            self.involuntary_switches += status.nonvoluntary_ctxt_switches.unwrap_or(0);
-            self.threads += 1;
-        }
         self.processes += 1;
+        for task in tasks.flatten() {
+            // Threads come and go, of the process's own accord.
+            let Ok(status) = task.status() else { continue };
+            let switches = Switches {
+                voluntary: status.voluntary_ctxt_switches.unwrap_or(0),
+                involuntary: status.nonvoluntary_ctxt_switches.unwrap_or(0),
+            };
+            self.switches.insert(task.tid, switches);
+        }
         Ok(())
+    }
+
+    /// Switches since `earlier`; those of a thread that began since then are all new.
+    fn switches_since(&self, earlier: &Self) -> Switches {
+        let mut sum = Switches::default();
+        for (thread, now) in &self.switches {
+            let then = earlier.switches.get(thread).copied().unwrap_or_default();
+            sum.voluntary += now.voluntary.saturating_sub(then.voluntary);
+            sum.involuntary += now.involuntary.saturating_sub(then.involuntary);
+        }
+        sum
     }
 
     /// What was used between `earlier` and now; memory is read by [`pss_below`].
@@ -115,66 +187,191 @@ impl Counters {
             let share = u128::from(cpu_ns) * u128::from(user) / u128::from(user + system);
             u64::try_from(share).unwrap_or(cpu_ns)
         };
+        let switches = self.switches_since(earlier);
         TreeUsage {
             cpu: CpuTime {
                 user_ns,
                 system_ns: cpu_ns - user_ns,
             },
-            voluntary_switches: self
-                .voluntary_switches
-                .saturating_sub(earlier.voluntary_switches),
-            involuntary_switches: self
-                .involuntary_switches
-                .saturating_sub(earlier.involuntary_switches),
+            voluntary_switches: switches.voluntary,
+            involuntary_switches: switches.involuntary,
             pss_bytes,
             processes: self.processes,
-            threads: self.threads,
+            threads: u32::try_from(self.switches.len()).unwrap_or(u32::MAX),
         }
     }
 }
 
-/// Proportional set size of everything below `root`; nothing where the kernel refuses it.
+/// Proportional set size of everything below `root`; nothing where the kernel does not tell.
 pub fn pss_below(root: i32) -> anyhow::Result<Option<u64>> {
-    let mut sum = 0;
-    for pid in descendants_of(root) {
-        let rollup = match Process::new(pid).and_then(|process| process.smaps_rollup()) {
+    pss_of(Path::new("/proc"), &descendants_of(root))
+}
+
+fn pss_of(proc: &Path, processes: &BTreeSet<i32>) -> anyhow::Result<Option<u64>> {
+    let mut sum = None;
+    for pid in processes {
+        let folder = proc.join(pid.to_string());
+        let process = Process::new_with_root(folder.clone());
+        let rollup = match process.and_then(|process| process.smaps_rollup()) {
             Ok(rollup) => rollup,
-            Err(procfs::ProcError::NotFound(_)) => continue,
-            Err(procfs::ProcError::PermissionDenied(_)) => return Ok(None),
+            // Not every kernel has the file; a process that has ended has no memory to show.
+            Err(ProcError::NotFound(_)) => {
+                if !folder.join("smaps_rollup").exists() && folder.exists() {
+                    return Ok(None);
+                }
+                continue;
+            }
+            Err(ProcError::PermissionDenied(_)) => return Ok(None),
             Err(error) => return Err(error).context("cannot read a process's memory figures"),
         };
         for map in &rollup.memory_map_rollup {
-            sum += map.extension.map.get("Pss").copied().unwrap_or(0);
+            if let Some(bytes) = map.extension.map.get("Pss") {
+                sum = Some(sum.unwrap_or(0) + bytes);
+            }
         }
     }
-    Ok(Some(sum))
+    Ok(sum)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::process::{Command, Stdio};
+    use std::{
+        io::{BufRead, BufReader, Write},
+        process::{Child, ChildStdout, Command, Stdio},
+        sync::atomic::{AtomicBool, Ordering},
+        thread,
+    };
+
+    /// A shell and what it runs, alive until told.
+    struct Shell {
+        child: Child,
+        said: BufReader<ChildStdout>,
+    }
+
+    impl Shell {
+        fn run(script: &str) -> Self {
+            let mut child = Command::new("sh")
+                .args(["-c", script])
+                .stdin(Stdio::piped())
+                .stdout(Stdio::piped())
+                .spawn()
+                .unwrap();
+            let said = BufReader::new(child.stdout.take().unwrap());
+            Self { child, said }
+        }
+
+        fn pid(&self) -> i32 {
+            self.child.id().cast_signed()
+        }
+
+        fn line(&mut self) -> String {
+            let mut line = String::new();
+            self.said.read_line(&mut line).unwrap();
+            line.trim().to_owned()
+        }
+
+        fn tell(&mut self) {
+            writeln!(self.child.stdin.as_mut().unwrap()).unwrap();
+        }
+
+        fn end(mut self) {
+            drop(self.child.stdin.take());
+            self.child.wait().unwrap();
+        }
+    }
+
+    // Shells give a background command /dev/null as standard input, but leave it other descriptors.
+    const WITH_A_CHILD: &str = "exec 3<&0; cat <&3 & echo $!; cat; wait";
 
     #[test]
     fn a_tree_is_found_below_its_root_with_its_threads_and_memory() {
-        let mut shell = Command::new("sh")
-            .args(["-c", "cat & echo started; cat; wait"])
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let mut line = String::new();
-        let stdout = shell.stdout.take().unwrap();
-        std::io::BufRead::read_line(&mut std::io::BufReader::new(stdout), &mut line).unwrap();
+        let mut shell = Shell::run(WITH_A_CHILD);
+        let cat: i32 = shell.line().parse().unwrap();
         let own = std::process::id().cast_signed();
-        let shell_id = shell.id().cast_signed();
-        assert!(children_of(own).contains(&shell_id));
-        assert!(descendants_of(own).len() >= 2);
-        let counters = Counters::below(own).unwrap();
-        assert!(counters.processes >= 2 && counters.threads >= counters.processes);
+        assert!(children_of(own).contains(&shell.pid()));
+        assert!(children_of(shell.pid()).contains(&cat));
+        assert!(descendants_of(own).is_superset(&[shell.pid(), cat].into()));
+        let usage = Counters::below(own)
+            .unwrap()
+            .since(&Counters::default(), None);
+        assert!(usage.processes >= 2 && usage.threads >= usage.processes);
+        assert!(usage.cpu.total_ns() > 0);
         assert!(pss_below(own).unwrap().is_some_and(|bytes| bytes > 0));
-        drop(shell.stdin.take());
-        shell.wait().unwrap();
+        shell.end();
+    }
+
+    fn tree_of(processes: &[i32]) -> Tree {
+        let clock = |pid| clock_getcpuclockid(Pid::from_raw(pid)).unwrap();
+        Tree(processes.iter().map(|&pid| (pid, clock(pid))).collect())
+    }
+
+    #[test]
+    fn a_tree_that_has_lost_a_process_is_read_without_it() {
+        let mut shell = Shell::run("exec 3<&0; read line <&3 & echo $!; wait; echo gone; cat");
+        let child = shell.line().parse().unwrap();
+        let tree = tree_of(&[shell.pid(), child]);
+        assert_eq!(tree.read().unwrap().processes, 2);
+        shell.tell();
+        assert_eq!(shell.line(), "gone");
+        assert_eq!(tree.read().unwrap().processes, 1);
+        shell.end();
+        assert!(tree.read().is_err());
+    }
+
+    #[test]
+    fn a_process_whose_threads_come_and_go_is_never_lost() {
+        let tree = tree_of(&[std::process::id().cast_signed()]);
+        let stop = AtomicBool::new(false);
+        thread::scope(|scope| {
+            scope.spawn(|| {
+                while !stop.load(Ordering::Relaxed) {
+                    thread::spawn(|| {}).join().unwrap();
+                }
+            });
+            for _ in 0..300 {
+                let counters = tree.read().unwrap();
+                assert_eq!(counters.processes, 1);
+                assert!(counters.switches.len() >= 2);
+            }
+            stop.store(true, Ordering::Relaxed);
+        });
+    }
+
+    #[test]
+    fn switches_of_a_thread_that_ended_take_nothing_from_the_others() {
+        let counters = |switches: &[(i32, u64)]| Counters {
+            switches: switches
+                .iter()
+                .map(|&(thread, voluntary)| {
+                    let switches = Switches {
+                        voluntary,
+                        involuntary: 1,
+                    };
+                    (thread, switches)
+                })
+                .collect(),
+            ..Counters::default()
+        };
+        let earlier = counters(&[(1, 10), (2, 5_000)]);
+        let later = counters(&[(1, 30), (3, 7)]);
+        let usage = later.since(&earlier, None);
+        assert_eq!(
+            (usage.voluntary_switches, usage.involuntary_switches),
+            (27, 1)
+        );
+    }
+
+    #[test]
+    fn memory_that_the_kernel_does_not_show_is_absent_and_not_zero() {
+        let proc = tempfile::tempdir().unwrap();
+        let own = std::process::id().cast_signed();
+        let stat = std::fs::read("/proc/self/stat").unwrap();
+        let folder = proc.path().join(own.to_string());
+        std::fs::create_dir(&folder).unwrap();
+        std::fs::write(folder.join("stat"), stat).unwrap();
+        assert_eq!(pss_of(proc.path(), &[own].into()).unwrap(), None);
+        assert_eq!(pss_of(proc.path(), &BTreeSet::new()).unwrap(), None);
     }
 
     #[test]
