@@ -142,8 +142,12 @@ fn measure(
         ready_after_ns: u64::try_from(server.ready_after.as_nanos()).unwrap_or(u64::MAX),
         load: loaded.result,
         server: used,
+        stop: server.stop(),
     };
-    let warning = server.stop().map(|words| format!("{} {words}", cell.id));
+    let warning = measured
+        .stop
+        .as_ref()
+        .map(|words| format!("{} {words}", cell.id));
     Ok((measured, loaded.latency, warning))
 }
 

@@ -245,6 +245,22 @@ fn workers_that_never_answered_are_a_caveat() {
 }
 
 #[test]
+fn a_server_that_did_not_end_in_order_is_a_caveat() {
+    let mut run = typical(2);
+    each_trial(&mut run, "threads-w1-hello", |m| {
+        m.stop = Some("did not end within 8s of SIGTERM and was killed".to_owned());
+    });
+    assert!(valid(&run));
+    let caveat = caveat(&run, "did not end in order");
+    assert!(
+        caveat.starts_with("In 2 trials, threads with 1 worker")
+            && caveat.contains("it did not end within 8s of SIGTERM and was killed"),
+        "{caveat}"
+    );
+    assert!(is_silent_about(&typical(2), "did not end in order"));
+}
+
+#[test]
 fn virtual_machines_and_governors_are_caveats() {
     let mut run = typical(2);
     run.machine.virtual_machine = true;

@@ -82,6 +82,10 @@ pub struct Measured {
     pub load: LoadResult,
     /// What the server's process tree used in the window.
     pub server: TreeUsage,
+    /// What did not go as it should when the server was asked to end, after the window; absent
+    /// where all did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stop: Option<String>,
 }
 
 /// The load generator's account of one window.

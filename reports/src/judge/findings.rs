@@ -1,9 +1,9 @@
 //! What a reader must know before quoting a figure.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use analysis::{LEAST_FOR_AN_INTERVAL, RELIABLE_FROM};
-use schema::{Accept, Origin};
+use schema::{Accept, Cell, Origin};
 
 use super::{
     bottleneck::{BUSY_GENERATOR, busiest_generator, held_back},
@@ -55,6 +55,7 @@ pub(super) fn findings(run: &Run) -> Vec<Finding> {
     findings.extend(more_than_the_worker_differs(run));
     findings.extend(closed_loop(run));
     findings.extend(idle_workers(run));
+    findings.extend(stops(run));
     findings.extend(machine(run));
     findings.extend(not_measured(run));
     findings
@@ -239,6 +240,27 @@ fn idle_workers(run: &Run) -> Option<Finding> {
             cells.join(", ")
         ))
     })
+}
+
+/// Servers that did not end as they should, by cell.
+fn stops(run: &Run) -> Vec<Finding> {
+    let mut by_cell: BTreeMap<&str, (&Cell, usize, &str)> = BTreeMap::new();
+    for (cell, _, measured) in run.measured() {
+        if let Some(words) = &measured.stop {
+            by_cell.entry(&cell.id).or_insert((cell, 0, words)).1 += 1;
+        }
+    }
+    by_cell
+        .into_values()
+        .map(|(cell, times, first)| {
+            let name = in_words(cell);
+            Finding::caveat(format!(
+                "In {}, {name} did not end in order after it was measured (the first time, it {}): the figures were taken before that and stand.",
+                counted(times, "trial"),
+                first.trim_end_matches('.')
+            ))
+        })
+        .collect()
 }
 
 fn machine(run: &Run) -> Vec<Finding> {

@@ -189,6 +189,7 @@ pub fn measured(cell: &Cell, per_s: f64, cpu_ns: f64) -> Measured {
             processes: cell.workers,
             threads: cell.workers,
         },
+        stop: None,
     }
 }
 
