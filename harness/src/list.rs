@@ -1,5 +1,7 @@
 //! `counters list`: experiments, servers and guests, and whether this machine has them.
 
+use std::fmt;
+
 use serde::Serialize;
 
 use crate::{
@@ -8,6 +10,7 @@ use crate::{
     contenders::{self, Workers},
     exit::Exit,
     experiments::Experiment,
+    say,
 };
 
 #[derive(Serialize)]
@@ -60,31 +63,29 @@ pub fn list(args: &ListArgs) -> anyhow::Result<Exit> {
             .collect(),
     };
     if args.json {
-        println!("{}", serde_json::to_string_pretty(&listing)?);
+        say::result(serde_json::to_string_pretty(&listing)?)?;
     } else {
-        print(&listing);
+        say::result(listing)?;
     }
     Ok(Exit::Fine)
 }
 
-fn print(listing: &Listing) {
-    println!("Experiments");
-    for row in &listing.experiments {
-        println!("  {:<13} {}", row.name, row.about);
-    }
-    println!("\nServers");
-    for row in &listing.servers {
-        let version = row
-            .version
-            .as_deref()
-            .map(|version| format!(" [{version}]"))
-            .unwrap_or_default();
-        println!(
-            "  {:<13} {:<25} {}{version}",
-            row.name, row.model, row.about
-        );
-        if let Some(absent) = &row.absent {
-            println!("  {:<13} not measured: {absent}", "");
+impl fmt::Display for Listing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Experiments")?;
+        for row in &self.experiments {
+            write!(f, "\n  {:<13} {}", row.name, row.about)?;
         }
+        write!(f, "\n\nServers")?;
+        for row in &self.servers {
+            write!(f, "\n  {:<13} {:<25} {}", row.name, row.model, row.about)?;
+            if let Some(version) = &row.version {
+                write!(f, " [{version}]")?;
+            }
+            if let Some(absent) = &row.absent {
+                write!(f, "\n  {:<13} not measured: {absent}", "")?;
+            }
+        }
+        Ok(())
     }
 }

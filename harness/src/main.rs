@@ -3,6 +3,9 @@
 //! `plan -> launch -> ready -> warm up -> load -> observe -> append -> judge -> pages`; see
 //! [`run`] for the loop and [`trial`] for one turn of it.
 
+// They panic where the reader has left: say it through [`say`].
+#![deny(clippy::print_stdout, clippy::print_stderr)]
+
 mod binaries;
 mod cli;
 mod contenders;
@@ -20,6 +23,7 @@ mod progress;
 mod report;
 mod resources;
 mod run;
+mod say;
 mod store;
 mod trial;
 
@@ -44,7 +48,7 @@ fn main() -> ExitCode {
         Command::Guard(args) => guard::guard(&args),
     };
     done.unwrap_or_else(|error| {
-        eprintln!("counters: {error:#}");
+        say::trouble(format_args!("{error:#}"));
         Exit::of(&error)
     })
     .into()

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use schema::{Cell, Plan};
 
-use crate::plan::trial_time;
+use crate::{plan::trial_time, say};
 
 /// A bar with the time left on a terminal; elsewhere a line for each block.
 pub struct Progress {
@@ -45,12 +45,12 @@ impl Progress {
     /// A block begins.
     pub fn block(&self, block: usize) {
         if self.bar.is_hidden() {
-            eprintln!(
+            say::line(format_args!(
                 "block {} of {}: about {} left",
                 block + 1,
                 self.blocks,
                 self.left()
-            );
+            ));
         }
     }
 
@@ -80,7 +80,7 @@ impl Progress {
     /// One line above the bar.
     pub fn say(&self, line: &str) {
         if self.bar.is_hidden() {
-            eprintln!("{line}");
+            say::line(line);
         } else {
             self.bar.println(line);
         }

@@ -2,7 +2,10 @@
 
 use std::path::Path;
 
-use crate::exit::{Exit, UsageError};
+use crate::{
+    exit::{Exit, UsageError},
+    say,
+};
 
 /// `counters report DIR`.
 pub fn rebuild(dir: &Path) -> anyhow::Result<Exit> {
@@ -19,7 +22,7 @@ pub fn write(dir: &Path) -> anyhow::Result<bool> {
     let run = reports::read_folder(dir).map_err(|error| UsageError(error.to_string()))?;
     let verdicts = reports::judge(&run);
     let written = reports::write_pages(&run, &verdicts, dir)?;
-    println!("{}", reports::summary(&run, &verdicts));
-    println!("{}", written.html.display());
+    say::result(reports::summary(&run, &verdicts))?;
+    say::result(written.html.display())?;
     Ok(verdicts.valid)
 }

@@ -15,7 +15,7 @@ use crate::{
     limits, machine,
     plan::{self, Blocks, Timing},
     progress::Progress,
-    report,
+    report, say,
     store::{self, Store},
     trial::{self, Setting, unix_ns},
 };
@@ -38,7 +38,7 @@ pub fn run(args: &RunArgs) -> anyhow::Result<Exit> {
     store.write("plan.json", &plan)?;
     store.write("machine.json", &machine)?;
     if machine.build.profile != "release" {
-        eprintln!("counters: this is a debug build, its figures say little; use --release");
+        say::trouble("this is a debug build, its figures say little; use --release");
     }
     // From here on Ctrl-C ends the run in order.
     let interrupt = Interrupt::watch()?;
@@ -46,12 +46,12 @@ pub fn run(args: &RunArgs) -> anyhow::Result<Exit> {
     measure(args, &plan, &contenders, &mut store, &interrupt)?;
     let valid = report::write(store.dir())?;
     Ok(if interrupt.is_set() {
-        eprintln!("counters: interrupted; the report covers the trials made until then");
+        say::trouble("interrupted; the report covers the trials made until then");
         Exit::Interrupted
     } else if valid {
         Exit::Fine
     } else {
-        eprintln!("counters: the run is invalid; the report says why under 'What to know'");
+        say::trouble("the run is invalid; the report says why under 'What to know'");
         Exit::Invalid
     })
 }
