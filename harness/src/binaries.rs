@@ -5,11 +5,13 @@
 
 use std::{
     env,
+    ffi::OsString,
     path::{Path, PathBuf},
-    process::Command,
 };
 
 use anyhow::{Context, bail};
+
+use crate::{guard, guarded};
 
 const NAMES: [&str; 3] = ["single", "cluster", "threads"];
 
@@ -37,7 +39,7 @@ impl Binaries {
             && (missing || cargo.is_some())
             && let Some(root) = checkout()
         {
-            build(&root, &cargo.unwrap_or_else(|| "cargo".into()))?;
+            build(&root, cargo.unwrap_or_else(|| "cargo".into()))?;
         }
         Ok(binaries)
     }
@@ -62,29 +64,27 @@ fn own_folder() -> anyhow::Result<PathBuf> {
     Ok(program.parent().map(Path::to_owned).unwrap_or_default())
 }
 
-fn build(root: &Path, cargo: &std::ffi::OsStr) -> anyhow::Result<()> {
-    let release = env!("COUNTERS_PROFILE") == "release";
-    let by_hand = if release {
-        "cargo build --release -p servers"
-    } else {
-        "cargo build -p servers"
-    };
-    let mut command = Command::new(cargo);
-    command
-        .args(["build", "--quiet", "-p", "servers"])
-        .current_dir(root);
-    if release {
-        command.arg("--release");
+/// Behind a guard: a build, and whatever it starts, is not to outlive a harness that is killed.
+fn build(root: &Path, cargo: OsString) -> anyhow::Result<()> {
+    let mut words = vec![cargo];
+    words.extend(["build", "--quiet", "-p", "servers"].map(OsString::from));
+    let mut by_hand = "cargo build -p servers".to_owned();
+    if env!("COUNTERS_PROFILE") == "release" {
+        words.push("--release".into());
+        by_hand.push_str(" --release");
     }
+    let mut command = guarded::command(&[], &words);
     // Cargo's standard output belongs to this program's results.
-    command.stdout(std::io::stderr());
-    match command.status() {
-        Ok(status) if status.success() => Ok(()),
-        Ok(status) => {
-            bail!("building the servers failed ({status}); see above, mend it and run: {by_hand}")
-        }
-        Err(error) => {
-            bail!("the servers are not built and cargo does not start ({error}); run: {by_hand}")
-        }
+    command.current_dir(root).stdout(std::io::stderr());
+    let status = guarded::status(command).context("cannot build the servers")?;
+    if status.success() {
+        Ok(())
+    } else if status.code() == Some(i32::from(guard::NOT_FOUND)) {
+        bail!(
+            "the servers are not built and {} was not found; install Rust (https://rustup.rs) and run: {by_hand}",
+            words[0].display()
+        )
+    } else {
+        bail!("building the servers failed ({status}); see above, mend it and run: {by_hand}")
     }
 }

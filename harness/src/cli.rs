@@ -35,7 +35,7 @@ pub enum Command {
     Report(ReportArgs),
     /// Show experiments, servers and guests, and whether this machine has them
     List(ListArgs),
-    /// Run a command that cannot outlive this program (used by `run`)
+    /// Run a command that cannot outlive this program (used by `run` and `list`)
     #[command(hide = true)]
     Guard(GuardArgs),
 }
@@ -118,8 +118,8 @@ pub struct ListArgs {
 /// `counters guard`.
 #[derive(Args, Debug)]
 pub struct GuardArgs {
-    /// CPUs the command is bound to
-    #[arg(long, value_delimiter = ',', required = true)]
+    /// CPUs the command is bound to [default: those of this program]
+    #[arg(long, value_name = "N", value_delimiter = ',')]
     pub cpus: Vec<u32>,
     /// The command
     #[arg(last = true, required = true)]

@@ -1,6 +1,6 @@
 //! A command that cannot outlive the harness.
 //!
-//! `counters guard --cpus LIST -- COMMAND…` stands between the harness and everything it starts,
+//! `counters guard [--cpus LIST] -- COMMAND…` stands between the harness and everything it starts,
 //! guests included, whose own children nobody here wrote:
 //!
 //! - its standard input is a pipe that the harness holds open; the pipe's end means that the harness
@@ -10,9 +10,13 @@
 //! - SIGTERM is passed on, once; when the command has ended, whatever it left behind is killed;
 //! - if the guard itself is killed, the kernel kills the command (`PR_SET_PDEATHSIG`).
 //!
+//! It exits as the command does; a command that cannot be started is told by 127 where there is none
+//! and 126 otherwise, as shells tell it.
+//!
 //! It stays single-threaded and waits for events alone: signals by signalfd, the pipe by poll.
 
 use std::{
+    ffi::OsString,
     io,
     os::{
         fd::AsFd,
@@ -33,11 +37,17 @@ use nix::{
     unistd::Pid,
 };
 
-use crate::{cli::GuardArgs, cores, exit::Exit, resources};
+use crate::{cli::GuardArgs, cores, exit::Exit, resources, say};
+
+/// The exit code where there is no such command.
+pub const NOT_FOUND: u8 = 127;
+const NOT_STARTED: u8 = 126;
 
 /// Runs the command to its end, or to the harness's.
 pub fn guard(args: &GuardArgs) -> anyhow::Result<Exit> {
-    cores::bind(&args.cpus)?;
+    if !args.cpus.is_empty() {
+        cores::bind(&args.cpus)?;
+    }
     prctl::set_child_subreaper(true).context("cannot become a child subreaper")?;
     let watched = SigSet::from_iter([
         Signal::SIGCHLD,
@@ -48,7 +58,17 @@ pub fn guard(args: &GuardArgs) -> anyhow::Result<Exit> {
     watched.thread_block().context("cannot block signals")?;
     let signals = SignalFd::with_flags(&watched, SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK)
         .context("cannot watch signals")?;
-    let mut child = spawn(args, watched)?;
+    let mut child = match spawn(&args.command, watched) {
+        Ok(child) => child,
+        Err(error) => {
+            let command = args.command[0].display();
+            say::line(format_args!("guard: cannot start {command}: {error}"));
+            return Ok(Exit::Code(match error.kind() {
+                io::ErrorKind::NotFound => NOT_FOUND,
+                _ => NOT_STARTED,
+            }));
+        }
+    };
     let ended = watch(&mut child, &signals);
     kill_all_below()?;
     Ok(match ended? {
@@ -59,9 +79,9 @@ pub fn guard(args: &GuardArgs) -> anyhow::Result<Exit> {
 
 // pre_exec is unsafe: its closure runs between fork and exec.
 #[allow(unsafe_code)]
-fn spawn(args: &GuardArgs, watched: SigSet) -> anyhow::Result<Child> {
-    let mut command = Command::new(&args.command[0]);
-    command.args(&args.command[1..]).stdin(Stdio::null());
+fn spawn(words: &[OsString], watched: SigSet) -> io::Result<Child> {
+    let mut command = Command::new(&words[0]);
+    command.args(&words[1..]).stdin(Stdio::null());
     // SAFETY: the closure makes two system calls that are async-signal-safe and allocates nothing.
     unsafe {
         command.pre_exec(move || {
@@ -70,9 +90,7 @@ fn spawn(args: &GuardArgs, watched: SigSet) -> anyhow::Result<Child> {
             Ok(())
         });
     }
-    command
-        .spawn()
-        .with_context(|| format!("cannot start {}", args.command[0].display()))
+    command.spawn()
 }
 
 /// Waits for the command's end (its exit code, as a shell gives it) or the harness's (nothing).

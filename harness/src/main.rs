@@ -13,6 +13,7 @@ mod cores;
 mod exit;
 mod experiments;
 mod guard;
+mod guarded;
 mod interrupt;
 mod launch;
 mod limits;

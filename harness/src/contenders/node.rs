@@ -5,10 +5,9 @@
 //! `os.cpus()` has entries, whatever CPUs the process may use.
 
 use std::{
-    fs, io,
+    fs,
     net::{Ipv4Addr, SocketAddr, TcpStream},
     path::Path,
-    process::Command,
     time::Duration,
 };
 
@@ -17,11 +16,14 @@ use procfs::Current;
 use schema::{Accept, Model, Origin, Program, Style, Worker};
 
 use super::{Absent, Contender, ReadyBy, Recipe, Workers};
+use crate::{guard, guarded};
 
 const SCRIPT: &str = include_str!("../../guests/node/app.mjs");
 const PORT: u16 = 3000;
-/// Where distributions' packages and installers put it besides: the name on PATH.
+/// Looked up on PATH, where packages and installers put it.
 const PROGRAM: &str = "node";
+/// How long node may take to say its version.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// What node says of itself.
 #[derive(Clone, Debug)]
@@ -51,13 +53,23 @@ fn ask_node() -> Result<Node, Absent> {
         reason,
         cure: "install it with: apt-get install nodejs".to_owned(),
     };
-    let output = match Command::new(PROGRAM).args(["-e", question]).output() {
-        Ok(output) => output,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            return Err(absent("node not found".to_owned()));
+    let command = guarded::command(&[], &[PROGRAM, "-e", question].map(Into::into));
+    let output = match guarded::output_within(command, ANSWER_TIMEOUT) {
+        Ok(Some(output)) => output,
+        Ok(None) => {
+            return Err(Absent {
+                reason: format!(
+                    "node did not say its version within {}",
+                    humantime::format_duration(ANSWER_TIMEOUT)
+                ),
+                cure: "see what holds up: node --version".to_owned(),
+            });
         }
-        Err(error) => return Err(absent(format!("node does not start ({error})"))),
+        Err(error) => return Err(absent(format!("node cannot be asked ({error:#})"))),
     };
+    if output.status.code() == Some(i32::from(guard::NOT_FOUND)) {
+        return Err(absent("node not found".to_owned()));
+    }
     let text = String::from_utf8_lossy(&output.stdout);
     let parsed = text.trim().split_once(' ').and_then(|(version, cpus)| {
         Some(Node {
