@@ -2,23 +2,25 @@
 //!
 //! Order of events: the guard starts with the server's CPUs, a held-open pipe as its standard input
 //! and a process group of its own, so that a terminal's Ctrl-C reaches the harness alone; the
-//! server's stdout is read line by line until it is ready and drained afterwards; the end of the
-//! stderr is kept for the report. [`Server::stop`] asks with SIGTERM, waits, and lets the guard kill
+//! server's stdout is read line by line until it is ready and drained afterwards, so that a server that
+//! says much neither stops nor fills this program's memory; the end of the stderr is kept for the
+//! report. [`Server::stop`] asks with SIGTERM, waits, and lets the guard kill
 //! what is left. Dropping a [`Server`] kills it without asking.
 
 use std::{
     collections::VecDeque,
-    io::{BufRead, BufReader, Read, Write},
-    net::{SocketAddr, TcpStream},
+    io::{self, BufRead, BufReader, Read},
+    net::SocketAddr,
     os::unix::process::CommandExt,
-    process::{Child, ChildStdin, Command, Stdio},
-    sync::{Arc, Mutex, PoisonError, mpsc},
-    thread,
+    process::{Child, ChildStdin, Stdio},
+    sync::{
+        Arc, Mutex, PoisonError,
+        mpsc::{self, RecvTimeoutError},
+    },
     time::{Duration, Instant},
 };
 
 use anyhow::Context;
-use load::{Fed, Parser};
 use nix::{
     errno::Errno,
     sys::{
@@ -27,21 +29,25 @@ use nix::{
     },
     unistd::Pid,
 };
-use schema::{Failure, Ready, SCHEMA_VERSION, Stage};
+use schema::{Failure, Stage};
 
 use crate::{
     contenders::{ReadyBy, Recipe},
+    guarded::{self, KILL_TIMEOUT, attend},
     interrupt::Interrupt,
+    ready,
 };
 
 /// How long a server may take to end once asked; above the servers' own drain timeout of 5 s.
 const STOP_TIMEOUT: Duration = Duration::from_secs(8);
-/// How long the guard may take to kill what is left.
-const KILL_TIMEOUT: Duration = Duration::from_secs(5);
 /// How often a server that announces nothing is asked whether it answers.
 const ASK_EVERY: Duration = Duration::from_millis(5);
 /// How soon an interrupt is seen while nothing happens.
 const LOOK_UP_EVERY: Duration = Duration::from_millis(50);
+/// Lines that may wait to be read before the server has to.
+const LINES_AHEAD: usize = 256;
+/// A longer line is read in pieces.
+const LONGEST_LINE_BYTES: u64 = 64 * 1024;
 const KEPT_STDERR_LINES: usize = 20;
 const KEPT_STDERR_LINE_BYTES: usize = 400;
 
@@ -54,16 +60,12 @@ pub enum Trouble {
     Failed(Failure),
 }
 
-enum Event {
-    Line(String),
-    Ended,
-}
-
 /// A server that is ready.
 pub struct Server {
     guard: Child,
     lifeline: Option<ChildStdin>,
-    events: mpsc::Receiver<Event>,
+    /// Something, or nobody to send it, once the server has ended.
+    end: mpsc::Receiver<()>,
     stderr: Arc<Mutex<VecDeque<String>>>,
     ended: bool,
     /// Where it listens.
@@ -80,65 +82,56 @@ pub fn launch(
     interrupt: &Interrupt,
 ) -> Result<Server, Trouble> {
     let began = Instant::now();
-    let mut server = start(recipe, cpus).map_err(|error| {
+    let (mut server, lines) = start(recipe, cpus).map_err(|error| {
         Trouble::Failed(Failure {
             stage: Stage::Launch,
             reason: format!("{error:#}"),
             stderr: String::new(),
         })
     })?;
-    server.address = server.wait_until_ready(&recipe.ready_by, timeout, interrupt)?;
+    server.address = server.wait_until_ready(&lines, &recipe.ready_by, timeout, interrupt)?;
     server.ready_after = began.elapsed();
     Ok(server)
 }
 
-fn start(recipe: &Recipe, cpus: &[u32]) -> anyhow::Result<Server> {
-    let cpus: Vec<String> = cpus.iter().map(ToString::to_string).collect();
-    // This very program, even where a build has put another one in its place since.
-    let mut guard = Command::new("/proc/self/exe")
-        .arg("guard")
-        .args(["--cpus", &cpus.join(",")])
-        .arg("--")
-        .args(&recipe.command)
-        .stdin(Stdio::piped())
+/// Starts it, and gives the lines of its stdout for as long as somebody receives them.
+fn start(recipe: &Recipe, cpus: &[u32]) -> anyhow::Result<(Server, mpsc::Receiver<String>)> {
+    let mut guard = guarded::command(cpus, &recipe.command)
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .process_group(0)
         .spawn()
         .context("cannot start a guard process")?;
-    let (sender, events) = mpsc::channel();
-    let stderr = Arc::new(Mutex::new(VecDeque::new()));
-    if let Some(stdout) = guard.stdout.take() {
-        let sender = sender.clone();
-        thread::spawn(move || {
-            for line in BufReader::new(stdout).split(b'\n').map_while(Result::ok) {
-                // Whatever becomes of the lines, the pipe must be drained to its end.
-                let _ = sender.send(Event::Line(String::from_utf8_lossy(&line).into_owned()));
-            }
-        });
-    }
-    let reader = guard.stderr.take().map(|pipe| {
-        let kept = Arc::clone(&stderr);
-        thread::spawn(move || keep_last_lines(pipe, &kept))
-    });
+    let (stdout, stderr) = (guard.stdout.take(), guard.stderr.take());
     let pid = guard.id();
-    thread::spawn(move || {
+    let (end_sender, end) = mpsc::channel();
+    let (line_sender, lines) = mpsc::sync_channel(LINES_AHEAD);
+    // From here on an error drops the server, and that ends it.
+    let server = Server {
+        lifeline: guard.stdin.take(),
+        guard,
+        end,
+        stderr: Arc::default(),
+        ended: false,
+        address: SocketAddr::from(([0, 0, 0, 0], 0)),
+        ready_after: Duration::ZERO,
+    };
+    if let Some(pipe) = stdout {
+        attend("stdout", move || pass_on_lines(pipe, &line_sender))?;
+    }
+    let kept = Arc::clone(&server.stderr);
+    let reader = stderr
+        .map(|pipe| attend("stderr", move || keep_last_lines(pipe, &kept)))
+        .transpose()?;
+    attend("end", move || {
         wait_for_end(pid);
         // What the server said last is in the pipe still; it ends, as the guard left nobody behind.
         if let Some(reader) = reader {
             let _ = reader.join();
         }
-        let _ = sender.send(Event::Ended);
-    });
-    Ok(Server {
-        lifeline: guard.stdin.take(),
-        guard,
-        events,
-        stderr,
-        ended: false,
-        address: SocketAddr::from(([0, 0, 0, 0], 0)),
-        ready_after: Duration::ZERO,
-    })
+        let _ = end_sender.send(());
+    })?;
+    Ok((server, lines))
 }
 
 /// Waits for a child's end and leaves it to be reaped, so that its id stays its own.
@@ -147,9 +140,20 @@ fn wait_for_end(pid: u32) {
     while waitid(Id::Pid(pid), WaitPidFlag::WEXITED | WaitPidFlag::WNOWAIT) == Err(Errno::EINTR) {}
 }
 
+/// Passes lines on while somebody receives them, and drains the pipe ever after: a full one would stop
+/// the server.
+fn pass_on_lines(pipe: impl Read, receiver: &mpsc::SyncSender<String>) {
+    let mut pipe = BufReader::new(pipe);
+    while let Some(line) = next_line(&mut pipe) {
+        if receiver.send(line).is_err() {
+            let _ = io::copy(&mut pipe, &mut io::sink());
+        }
+    }
+}
+
 fn keep_last_lines(pipe: impl Read, kept: &Mutex<VecDeque<String>>) {
-    for line in BufReader::new(pipe).split(b'\n').map_while(Result::ok) {
-        let mut line = String::from_utf8_lossy(&line).into_owned();
+    let mut pipe = BufReader::new(pipe);
+    while let Some(mut line) = next_line(&mut pipe) {
         if let Some((cut, _)) = line.char_indices().nth(KEPT_STDERR_LINE_BYTES) {
             line.truncate(cut);
         }
@@ -161,6 +165,17 @@ fn keep_last_lines(pipe: impl Read, kept: &Mutex<VecDeque<String>>) {
     }
 }
 
+/// A line without its end, or a piece of one that is too long; nothing at the end of the pipe.
+fn next_line(pipe: &mut impl BufRead) -> Option<String> {
+    let mut line = Vec::new();
+    let mut piece = pipe.take(LONGEST_LINE_BYTES);
+    if piece.read_until(b'\n', &mut line).ok()? == 0 {
+        return None;
+    }
+    let line = line.strip_suffix(b"\n").unwrap_or(&line);
+    Some(String::from_utf8_lossy(line).into_owned())
+}
+
 impl Server {
     /// The process above the server's; the server is what lies below it.
     pub fn guard_pid(&self) -> i32 {
@@ -169,16 +184,8 @@ impl Server {
 
     /// Whether the server has ended, waiting `patience` for it.
     pub fn has_ended(&mut self, patience: Duration) -> bool {
-        let deadline = Instant::now() + patience;
-        while !self.ended {
-            let left = deadline.saturating_duration_since(Instant::now());
-            match self.events.recv_timeout(left) {
-                Ok(Event::Ended) | Err(mpsc::RecvTimeoutError::Disconnected) => self.ended = true,
-                Ok(Event::Line(_)) => {}
-                Err(mpsc::RecvTimeoutError::Timeout) => return false,
-            }
-        }
-        true
+        self.ended |= self.end.recv_timeout(patience) != Err(RecvTimeoutError::Timeout);
+        self.ended
     }
 
     /// A failure at `stage`, with what the server wrote to stderr.
@@ -207,6 +214,7 @@ impl Server {
 
     fn wait_until_ready(
         &mut self,
+        lines: &mpsc::Receiver<String>,
         ready_by: &ReadyBy,
         timeout: Duration,
         interrupt: &Interrupt,
@@ -216,36 +224,40 @@ impl Server {
         loop {
             let step = match ready_by {
                 ReadyBy::Answers { address, lines, .. } if worker_lines >= *lines => {
-                    if answers(*address) {
+                    if ready::answers(*address) {
                         return Ok(*address);
                     }
                     ASK_EVERY
                 }
                 _ => LOOK_UP_EVERY,
             };
-            match self.events.recv_timeout(step) {
-                Ok(Event::Line(line)) => match ready_by {
-                    ReadyBy::ReadyLine => {
-                        if let Some(address) = self.read_ready(&line)? {
-                            return Ok(address);
+            let ended = match lines.recv_timeout(step) {
+                Ok(line) => {
+                    match ready_by {
+                        ReadyBy::ReadyLine { model, workers } => {
+                            let address = ready::address(&line, *model, *workers)
+                                .map_err(|error| self.failure(Stage::Ready, error.to_string()))?;
+                            if let Some(address) = address {
+                                return Ok(address);
+                            }
+                        }
+                        ReadyBy::Answers { prefix, .. } => {
+                            let started = line.starts_with(prefix) && line.ends_with("started");
+                            worker_lines += u32::from(started);
                         }
                     }
-                    ReadyBy::Answers { prefix, .. } => {
-                        let started = line.starts_with(prefix) && line.ends_with("started");
-                        worker_lines += u32::from(started);
-                    }
-                },
-                Ok(Event::Ended) | Err(mpsc::RecvTimeoutError::Disconnected) => {
-                    self.ended = true;
-                    let how = self.reap();
-                    return Err(self.failure(
-                        Stage::Ready,
-                        format!(
-                            "the server ended ({how}) before it was ready; its stderr says why"
-                        ),
-                    ));
+                    // Its last words are heard before its end is looked for.
+                    false
                 }
-                Err(mpsc::RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Timeout) => self.has_ended(Duration::ZERO),
+                Err(RecvTimeoutError::Disconnected) => self.has_ended(step),
+            };
+            if ended {
+                let how = self.reap();
+                return Err(self.failure(
+                    Stage::Ready,
+                    format!("the server ended ({how}) before it was ready; its stderr says why"),
+                ));
             }
             if interrupt.is_set() {
                 return Err(Trouble::Interrupted);
@@ -257,25 +269,6 @@ impl Server {
                     format!("the server was not ready within the ready timeout of {timeout}; see its stderr, or allow more with --ready-timeout"),
                 ));
             }
-        }
-    }
-
-    /// The address in a ready line; nothing in any other line.
-    fn read_ready(&self, line: &str) -> Result<Option<SocketAddr>, Trouble> {
-        if !line.starts_with('{') {
-            return Ok(None);
-        }
-        match serde_json::from_str::<Ready>(line) {
-            Ok(ready) if ready.schema_version == SCHEMA_VERSION => Ok(Some(ready.address)),
-            Ok(ready) => Err(self.failure(
-                Stage::Ready,
-                format!(
-                    "the server's ready line has schema version {}, this program knows {SCHEMA_VERSION}; \
-                     build both from the same checkout: cargo build --release",
-                    ready.schema_version
-                ),
-            )),
-            Err(_) => Ok(None),
         }
     }
 
@@ -337,30 +330,4 @@ impl std::fmt::Display for Ending {
             None => write!(f, "killed together with its guard"),
         }
     }
-}
-
-/// Whether a whole answer comes from there.
-fn answers(address: SocketAddr) -> bool {
-    let patience = Duration::from_secs(1);
-    let ask = || -> std::io::Result<bool> {
-        let mut stream = TcpStream::connect_timeout(&address, patience)?;
-        stream.set_read_timeout(Some(patience))?;
-        write!(
-            stream,
-            "GET / HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n"
-        )?;
-        let (mut parser, mut buffer) = (Parser::default(), [0; 4096]);
-        loop {
-            let length = stream.read(&mut buffer)?;
-            if length == 0 {
-                return Ok(parser.close().is_ok());
-            }
-            match parser.feed(&buffer[..length]) {
-                Ok(Fed::Whole { .. }) => return Ok(true),
-                Ok(Fed::Partial) => {}
-                Err(_) => return Ok(false),
-            }
-        }
-    };
-    ask().unwrap_or(false)
 }

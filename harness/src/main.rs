@@ -21,6 +21,7 @@ mod list;
 mod machine;
 mod plan;
 mod progress;
+mod ready;
 mod report;
 mod resources;
 mod run;

@@ -39,8 +39,13 @@ impl fmt::Display for Absent {
 /// How it becomes known that a server can be asked.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ReadyBy {
-    /// It prints [`schema::Ready`].
-    ReadyLine,
+    /// It prints [`schema::Ready`], which must name this model and so many workers.
+    ReadyLine {
+        /// Its cell of the grid.
+        model: Model,
+        /// How many workers it was given.
+        workers: u32,
+    },
     /// It has printed this many lines from `prefix` to `started`, and answers at `address`.
     Answers {
         /// Where it listens.

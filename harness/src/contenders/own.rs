@@ -118,7 +118,10 @@ impl Contender for OwnServer {
         }
         Ok(Recipe {
             command,
-            ready_by: ReadyBy::ReadyLine,
+            ready_by: ReadyBy::ReadyLine {
+                model: self.model,
+                workers,
+            },
         })
     }
 }

@@ -1,0 +1,124 @@
+//! How it becomes known that a server can be asked.
+
+use std::{
+    io::{Read, Write},
+    net::{SocketAddr, TcpStream},
+    time::Duration,
+};
+
+use anyhow::bail;
+use load::{Fed, Parser};
+use schema::{Model, Ready, SCHEMA_VERSION};
+use serde::Deserialize;
+
+const SAME_CHECKOUT: &str = "build both from the same checkout: cargo build --release";
+
+/// All that is read of a line of whatever version.
+#[derive(Deserialize)]
+struct Versioned {
+    schema_version: serde_json::Value,
+}
+
+/// The address in a ready line; nothing in any other line.
+///
+/// # Errors
+/// Where the line is of another schema version, or announces another server than was asked for.
+pub fn address(line: &str, model: Model, workers: u32) -> anyhow::Result<Option<SocketAddr>> {
+    let Ok(Versioned { schema_version }) = serde_json::from_str(line) else {
+        return Ok(None);
+    };
+    if schema_version != SCHEMA_VERSION {
+        bail!(
+            "the server's ready line has schema version {schema_version}, this program knows \
+             {SCHEMA_VERSION}; {SAME_CHECKOUT}"
+        );
+    }
+    let ready: Ready = match serde_json::from_str(line) {
+        Ok(ready) => ready,
+        Err(error) => bail!("the server's ready line cannot be read: {error}; {SAME_CHECKOUT}"),
+    };
+    if (ready.model, ready.workers) != (model, workers) {
+        bail!(
+            "the server announced {} with workers: {}, and {model} with workers: {workers} was asked \
+             for; {SAME_CHECKOUT}",
+            ready.model,
+            ready.workers
+        );
+    }
+    Ok(Some(ready.address))
+}
+
+/// Whether a whole answer comes from there.
+pub fn answers(address: SocketAddr) -> bool {
+    let patience = Duration::from_secs(1);
+    let ask = || -> std::io::Result<bool> {
+        let mut stream = TcpStream::connect_timeout(&address, patience)?;
+        stream.set_read_timeout(Some(patience))?;
+        write!(
+            stream,
+            "GET / HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n"
+        )?;
+        let (mut parser, mut buffer) = (Parser::default(), [0; 4096]);
+        loop {
+            let length = stream.read(&mut buffer)?;
+            if length == 0 {
+                return Ok(parser.close().is_ok());
+            }
+            match parser.feed(&buffer[..length]) {
+                Ok(Fed::Whole { .. }) => return Ok(true),
+                Ok(Fed::Partial) => {}
+                Err(_) => return Ok(false),
+            }
+        }
+    };
+    ask().unwrap_or(false)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(line: &str) -> Result<Option<SocketAddr>, String> {
+        let model = "process/evented/shared".parse().unwrap();
+        address(line, model, 2).map_err(|error| error.to_string())
+    }
+
+    fn line(version: u32, accept: &str, workers: u32) -> String {
+        format!(
+            r#"{{"schema_version":{version},"pid":1,"address":"127.0.0.1:81","model":{{"worker":"process","style":"evented","accept":"{accept}"}},"workers":{workers}}}"#
+        )
+    }
+
+    #[test]
+    fn the_ready_line_is_told_from_lines_for_people() {
+        let address = "127.0.0.1:81".parse().unwrap();
+        assert_eq!(read(&line(1, "shared", 2)), Ok(Some(address)));
+        for other in ["Worker 7 started", "{\"level\":\"info\"}", "{", ""] {
+            assert_eq!(read(other), Ok(None), "{other}");
+        }
+    }
+
+    #[test]
+    fn a_line_of_another_version_is_told_as_such_even_if_nothing_else_of_it_can_be_read() {
+        for other in [
+            line(2, "shared", 2),
+            r#"{"schema_version":2,"addresses":[]}"#.to_owned(),
+        ] {
+            let error = read(&other).unwrap_err();
+            assert!(error.contains("schema version 2"), "{error}");
+        }
+        let error = read(r#"{"schema_version":1,"addresses":[]}"#).unwrap_err();
+        assert!(error.contains("missing field"), "{error}");
+    }
+
+    #[test]
+    fn another_server_than_was_asked_for_is_refused() {
+        for (accept, workers) in [("reuseport", 2), ("shared", 1)] {
+            let error = read(&line(1, accept, workers)).unwrap_err();
+            assert!(
+                error.contains(&format!("process/evented/{accept} with workers: {workers}")),
+                "{error}"
+            );
+        }
+    }
+}
