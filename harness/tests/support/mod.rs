@@ -11,6 +11,11 @@ use std::{
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
+use nix::{
+    sched::{CpuSet, sched_getaffinity},
+    unistd::Pid,
+};
+use procfs::process::Stat;
 use schema::{Failure, Measured, Observation, Outcome};
 
 pub const COUNTERS: &str = env!("CARGO_BIN_EXE_counters");
@@ -127,12 +132,30 @@ pub fn program(dir: &Path, name: &str, text: &str) -> PathBuf {
     path
 }
 
-/// Every process below `root`, by parent ids.
-pub fn below(root: u32) -> BTreeSet<i32> {
-    let stats: Vec<_> = procfs::process::all_processes()
+/// The first CPU that this process may use.
+pub fn first_cpu() -> String {
+    let allowed = sched_getaffinity(Pid::from_raw(0)).unwrap();
+    let cpu = (0..CpuSet::count()).find(|&cpu| allowed.is_set(cpu).unwrap());
+    cpu.unwrap().to_string()
+}
+
+fn stats() -> Vec<Stat> {
+    procfs::process::all_processes()
         .unwrap()
         .filter_map(|process| process.ok()?.stat().ok())
-        .collect();
+        .collect()
+}
+
+/// The guard that a `counters` has started: its only child.
+pub fn guard_of(counters: &Child) -> i32 {
+    let parent = counters.id().cast_signed();
+    let guard = stats().into_iter().find(|stat| stat.ppid == parent);
+    guard.expect("counters has started no guard").pid
+}
+
+/// Every process below `root`, by parent ids.
+pub fn below(root: u32) -> BTreeSet<i32> {
+    let stats = stats();
     let mut found = BTreeSet::new();
     let mut open = vec![root.cast_signed()];
     while let Some(parent) = open.pop() {

@@ -1,32 +1,11 @@
-//! Servers that fail, and users that leave: nothing is lost and nothing is left running.
+//! Servers that fail or misbehave: each is told, and nothing else is lost.
 
 mod support;
 
-use std::{
-    fs,
-    io::{BufRead, BufReader},
-    net::TcpListener,
-    os::unix::fs::symlink,
-    path::Path,
-    process::{Command, Stdio},
-    sync::mpsc,
-    thread,
-    time::Duration,
-};
+use std::{fs, net::TcpListener, os::unix::fs::symlink, path::Path, process::Command};
 
-use nix::{
-    sys::{
-        prctl,
-        signal::{Signal, kill},
-        wait::waitpid,
-    },
-    unistd::Pid,
-};
 use schema::Stage;
-use support::{
-    COUNTERS, bin_dir, failures, has, lives, measured, observations, program, short_run, stderr,
-    turn, wait_for_tree,
-};
+use support::{COUNTERS, bin_dir, failures, has, measured, program, short_run, stderr, turn};
 
 /// Runs `single` made of this script, beside the real `threads`.
 fn run_with_bad_single(
@@ -177,6 +156,57 @@ exec sleep 1000
 }
 
 #[test]
+fn a_server_that_announces_another_model_than_asked_for_is_refused() {
+    let _turn = turn();
+    let script = r#"#!/bin/sh
+echo '{"schema_version":1,"pid":1,"address":"127.0.0.1:1","model":{"worker":"thread","style":"evented","accept":"stealing"},"workers":3}'
+exec sleep 1000
+"#;
+    let (dir, output) = run_with_bad_single(script, &[]);
+    assert_failed_alone(
+        dir.path(),
+        &output,
+        Stage::Ready,
+        &[
+            "thread/evented/stealing with workers: 3",
+            "process/evented/shared with workers: 1",
+            "cargo build",
+        ],
+    );
+}
+
+#[test]
+fn a_server_that_never_stops_talking_is_measured() {
+    let _turn = turn();
+    let script = "#!/bin/sh\nREAL \"$@\" &\nserver=$!\ntrap 'kill $server' TERM\nyes &\nyes >&2 &\nwait $server\n";
+    let (dir, output) = run_with_bad_single(script, &[]);
+    assert_eq!(
+        measured(&dir.path().join("run")).len(),
+        2,
+        "{}",
+        stderr(&output)
+    );
+}
+
+#[test]
+fn a_server_that_ends_badly_when_asked_is_measured_and_that_is_told() {
+    let _turn = turn();
+    let script =
+        "#!/bin/sh\nREAL \"$@\" &\nserver=$!\ntrap 'kill $server; exit 7' TERM\nwait $server\n";
+    let (dir, output) = run_with_bad_single(script, &[]);
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    let run = dir.path().join("run");
+    let stops: Vec<_> = measured(&run)
+        .into_iter()
+        .filter_map(|(cell, trial)| Some((cell, trial.stop?)))
+        .collect();
+    let words = "ended with exit code 7 when asked to";
+    assert_eq!(stops, [("single-w1-hello".to_owned(), words.to_owned())]);
+    let html = fs::read_to_string(run.join("report.html")).unwrap();
+    assert!(stderr(&output).contains(words) && html.contains(words));
+}
+
+#[test]
 fn the_guests_port_being_taken_is_said() {
     let _turn = turn();
     if !has("node") {
@@ -189,123 +219,4 @@ fn the_guests_port_being_taken_is_said() {
     assert_eq!(output.status.code(), Some(3), "{}", stderr(&output));
     let failures = failures(folder.path());
     assert!(failures[0].1.reason.contains("port 3000"), "{failures:?}");
-}
-
-/// A run that would go on for minutes.
-fn long_run(out: &Path, servers: &str) -> Command {
-    let mut command = Command::new(COUNTERS);
-    command
-        .args([
-            "run",
-            "--workers",
-            "2",
-            "--measure",
-            "10m",
-            "--servers",
-            servers,
-            "--bin-dir",
-        ])
-        .arg(bin_dir())
-        .arg("--out")
-        .arg(out)
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped());
-    command
-}
-
-#[test]
-fn ctrl_c_ends_everything_in_order_and_leaves_a_valid_partial_run() {
-    let _turn = turn();
-    let folder = tempfile::tempdir().unwrap();
-    let mut child = long_run(folder.path(), "cluster").spawn().unwrap();
-    // A guard, the primary and two workers.
-    let tree = wait_for_tree(&mut child, 4);
-    kill(Pid::from_raw(child.id().cast_signed()), Signal::SIGINT).unwrap();
-    let output = child.wait_with_output().unwrap();
-    assert_eq!(output.status.code(), Some(130), "{}", stderr(&output));
-    assert!(
-        stderr(&output).contains("interrupted"),
-        "{}",
-        stderr(&output)
-    );
-    assert_eq!(tree.into_iter().filter(|&pid| lives(pid)).count(), 0);
-    assert!(observations(folder.path()).is_empty());
-    assert!(folder.path().join("report.html").is_file());
-    let again = Command::new(COUNTERS)
-        .arg("report")
-        .arg(folder.path())
-        .output()
-        .unwrap();
-    assert!(!stderr(&again).contains("counters:"), "{}", stderr(&again));
-}
-
-/// Kills the harness as nothing can be caught, and waits for its guard, which falls to this process.
-fn kill_harness_and_wait(servers: &str, processes: usize) {
-    prctl::set_child_subreaper(true).unwrap();
-    let folder = tempfile::tempdir().unwrap();
-    let mut child = long_run(folder.path(), servers).spawn().unwrap();
-    let tree = wait_for_tree(&mut child, processes);
-    let guard = *tree.first().unwrap();
-    child.kill().unwrap();
-    child.wait().unwrap();
-    let (ended, end) = mpsc::channel();
-    thread::spawn(move || ended.send(waitpid(Pid::from_raw(guard), None)));
-    end.recv_timeout(Duration::from_mins(1))
-        .expect("the guard outlives the harness")
-        .unwrap();
-    assert_eq!(tree.into_iter().filter(|&pid| lives(pid)).count(), 0);
-}
-
-#[test]
-fn a_killed_harness_leaves_no_process_of_ours_behind() {
-    let _turn = turn();
-    kill_harness_and_wait("cluster", 4);
-}
-
-#[test]
-fn a_killed_harness_leaves_no_process_of_a_guest_behind() {
-    let _turn = turn();
-    if has("node") {
-        kill_harness_and_wait("node-cluster", 3);
-    }
-}
-
-#[test]
-fn a_daemon_does_not_escape_its_guard() {
-    let mut guard = Command::new(COUNTERS)
-        .args([
-            "guard",
-            "--cpus",
-            "0",
-            "--",
-            "sh",
-            "-c",
-            "setsid sleep 1000 & echo $!; wait",
-        ])
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let mut line = String::new();
-    BufReader::new(guard.stdout.take().unwrap())
-        .read_line(&mut line)
-        .unwrap();
-    let daemon: i32 = line.trim().parse().unwrap();
-    assert!(lives(daemon));
-    drop(guard.stdin.take());
-    guard.wait().unwrap();
-    assert!(!lives(daemon));
-}
-
-#[test]
-fn a_guard_passes_on_the_commands_exit_code() {
-    let mut guard = Command::new(COUNTERS)
-        .args(["guard", "--cpus", "0", "--", "sh", "-c", "exit 7"])
-        .stdin(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let lifeline = guard.stdin.take();
-    assert_eq!(guard.wait().unwrap().code(), Some(7));
-    drop(lifeline);
 }
