@@ -5,9 +5,12 @@ use std::{path::PathBuf, time::Duration};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use schema::Preset;
 
+use crate::load_url::LoadArgs;
+
 /// More workers than this are refused: every one is a process or a thread of this machine.
 pub const MOST_WORKERS: i64 = 1024;
-const MOST_CONNECTIONS: i64 = 100_000;
+/// More connections than this are refused.
+pub const MOST_CONNECTIONS: i64 = 100_000;
 const MOST_BLOCKS: i64 = 1000;
 
 /// Threads or processes? Measures servers that differ in nothing else, and judges.
@@ -33,6 +36,8 @@ pub enum Command {
     Run(RunArgs),
     /// Rebuild the report of a run folder without measuring
     Report(ReportArgs),
+    /// Drive load at a URL: a closed loop, or with --rate an open one
+    Load(Box<LoadArgs>),
     /// Show experiments, servers and guests, and whether this machine has them
     List(ListArgs),
     /// Run a command that cannot outlive this program (used by `run` and `list`)
@@ -147,7 +152,8 @@ impl From<PresetArg> for Preset {
     }
 }
 
-fn duration(text: &str) -> Result<Duration, String> {
+/// A time as people write it: `500ms`, `10s`.
+pub fn duration(text: &str) -> Result<Duration, String> {
     let duration = humantime::parse_duration(text)
         .map_err(|error| format!("{error}; write it as 500ms, 10s or 2m"))?;
     let longest = Duration::from_hours(1);

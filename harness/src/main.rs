@@ -18,6 +18,7 @@ mod interrupt;
 mod launch;
 mod limits;
 mod list;
+mod load_url;
 mod machine;
 mod plan;
 mod progress;
@@ -46,6 +47,7 @@ fn main() -> ExitCode {
     {
         Command::Run(args) => run::run(&args),
         Command::Report(args) => report::rebuild(&args.dir),
+        Command::Load(args) => load_url::load_url(&args),
         Command::List(args) => list::list(&args),
         Command::Guard(args) => guard::guard(&args),
     };

@@ -7,7 +7,7 @@ use std::{
 };
 
 use anyhow::bail;
-use load::{Fed, Parser};
+use load::{Fed, KnownHead, Parser};
 use schema::{Model, Ready, SCHEMA_VERSION};
 use serde::Deserialize;
 
@@ -58,13 +58,14 @@ pub fn answers(address: SocketAddr) -> bool {
             stream,
             "GET / HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n"
         )?;
-        let (mut parser, mut buffer) = (Parser::default(), [0; 4096]);
+        let (mut parser, mut known) = (Parser::default(), KnownHead::default());
+        let mut buffer = [0; 4096];
         loop {
             let length = stream.read(&mut buffer)?;
             if length == 0 {
                 return Ok(parser.close().is_ok());
             }
-            match parser.feed(&buffer[..length]) {
+            match parser.feed(&mut known, &buffer[..length]) {
                 Ok(Fed::Whole { .. }) => return Ok(true),
                 Ok(Fed::Partial) => {}
                 Err(_) => return Ok(false),

@@ -7,7 +7,7 @@ use std::{
 };
 
 use hdrhistogram::Histogram;
-use load::{Expectation, LoadError, LoadSpec, Window};
+use load::{LoadError, LoadSpec, Window};
 use schema::{
     Cell, Failure, Measured, Observation, Outcome, Plan, SCHEMA_VERSION, Stage, TreeUsage,
 };
@@ -17,7 +17,7 @@ use crate::{
     interrupt::Interrupt,
     launch::{Server, Trouble, launch},
     progress::Progress,
-    resources::{Counters, pss_below},
+    resources::{Counters, Tree, pss_below},
 };
 
 /// How long the server's end may lag behind the broken connections it causes.
@@ -122,15 +122,14 @@ fn measure(
     )?;
     let usage = Arc::new(Mutex::new(Usage::default()));
     let spec = LoadSpec {
-        address: server.address,
         target: cell.workload.target(),
         connections: cell.connections,
         cpus: cores.generator_cpus.clone(),
         warm_up: Duration::from_nanos(setting.plan.warm_up_ns),
         measure: Duration::from_nanos(setting.plan.measure_ns),
         timeout: setting.timeout,
-        expect: Expectation::HelloFromWorker,
         on_window: Usage::reader(&usage, server.guard_pid()),
+        ..LoadSpec::to(server.address, 0)
     };
     let loaded = drive(spec, &mut server, setting.interrupt, progress)?;
     let used = usage
@@ -148,7 +147,7 @@ fn measure(
         .stop
         .as_ref()
         .map(|words| format!("{} {words}", cell.id));
-    Ok((measured, loaded.latency, warning))
+    Ok((measured, loaded.latencies.response(), warning))
 }
 
 /// Drives the load while the server lives and the user stays.
@@ -197,20 +196,26 @@ fn at_warm_up(server: &mut Server, error: &LoadError) -> Trouble {
 /// The server's counters at both edges of the window.
 #[derive(Default)]
 struct Usage {
+    tree: Option<anyhow::Result<Tree>>,
     opened: Option<anyhow::Result<Counters>>,
     closed: Option<anyhow::Result<Counters>>,
 }
 
 impl Usage {
-    /// What the load generator calls at the edges.
+    /// What the load generator calls at the edges. As the window opens the server is at work, so its
+    /// processes are found before; once it has closed nothing is asked of them any more, and there is
+    /// time to look for new ones.
     fn reader(usage: &Arc<Mutex<Self>>, guard: i32) -> Arc<dyn Fn(Window) + Send + Sync> {
         let usage = Arc::clone(usage);
         Arc::new(move |window| {
-            let counters = Counters::below(guard);
             let mut usage = usage.lock().unwrap_or_else(PoisonError::into_inner);
             match window {
-                Window::Opened => usage.opened = Some(counters),
-                Window::Closed => usage.closed = Some(counters),
+                Window::Approaches => usage.tree = Some(Tree::below(guard)),
+                Window::Opened => {
+                    let tree = usage.tree.take();
+                    usage.opened = tree.map(|tree| tree.and_then(|tree| tree.read()));
+                }
+                Window::Closed => usage.closed = Some(Counters::below(guard)),
             }
         })
     }

@@ -18,7 +18,7 @@ pub(crate) struct Trial<'a> {
 
 impl<'a> Trial<'a> {
     pub(crate) fn new(measured: &'a Measured) -> Option<Self> {
-        let latency = measured.load.latency.as_ref()?;
+        let latency = measured.load.response.as_ref()?;
         let counts = measured.load.completed > 0 && measured.load.elapsed_ns > 0;
         counts.then_some(Self { measured, latency })
     }

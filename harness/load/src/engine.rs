@@ -1,320 +1,482 @@
 //! One generator thread: an event loop over its share of the connections.
 //!
-//! The loop makes two system calls a request (read, write) and one `epoll_wait` for as many answers
-//! as have come; it allocates nothing for a correct answer, and reads the clock once for each
-//! answer: the end of one request is the start of the next.
+//! Order of events: connect; report ready and wait for the common start; warm up; open the window
+//! (the tally begins anew, requests under way are offered to it); count; close the window.
+//!
+//! In steady state the loop makes two system calls a request (one to send, one to receive) and one
+//! to wait for as many answers as have come. It allocates nothing for a correct answer. It reads the
+//! clock once for each answer, where the end of one request is the start of the next, and once more
+//! for each request that starts at another time.
+//!
+//! Times are nanoseconds since the load's epoch, but for those of the schedule, which begin with the
+//! load.
+
+mod answers;
+mod requests;
 
 use std::{
-    io, net,
-    sync::atomic::{AtomicBool, AtomicU64, Ordering},
+    collections::VecDeque,
+    io,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering},
+        mpsc,
+    },
     time::{Duration, Instant},
 };
 
-use mio::{Events, Interest, Poll, Token};
-use nix::sys::{
-    resource::{UsageWho, getrusage},
-    time::TimeValLike,
-};
-use schema::{CpuTime, ErrorKind};
+use rustix::fd::OwnedFd;
+use schema::{CpuTime, Pace, Reuse};
 
 use crate::{
-    connection::{Broken, Connection, Heard, Phase},
+    arrivals::{Observed, Rate, Schedule},
+    backlog::Backlog,
     error::LoadError,
-    response::Answer,
-    spec::{Expectation, LoadSpec, Window},
+    response::KnownHead,
+    route::Routes,
+    slot::{Slot, State},
+    spec::LoadSpec,
     tally::Tally,
-    witness::worker_id,
+    thread_usage,
+    transport::{Event, Transport},
 };
 
-/// How long a connection that could not be made waits before it is tried again.
-const RETRY_NS: u64 = 20_000_000;
-/// How often connections are searched for requests to give up and sockets to open again.
-const SWEEP_NS: u64 = 20_000_000;
+/// How often the loop looks beside its sockets: for a stop, and for requests to give up.
+const CHORES_NS: u64 = 20_000_000;
+/// How long a slot rests whose connection could not be made.
+const REST_NS: u64 = 20_000_000;
+/// A request that is due within this is waited for awake: going to sleep and waking takes as long.
+const AWAKE_NS: u64 = 15_000;
+/// How much earlier than a request is due a sleep ends.
+const EARLY_NS: u64 = 5_000;
+/// Connections begun at once before the load starts: fewer than listeners have room for.
+const OPENING_AT_ONCE: usize = 128;
 const READ_BUFFER_BYTES: usize = 64 * 1024;
-const EVENTS_AT_ONCE: usize = 1024;
-/// As much of wrong bytes as an error message shows.
-const SHOWN_BYTES: usize = 80;
 
 /// What the threads of one load share.
 #[derive(Debug)]
 pub struct Shared {
     /// The zero of every thread's clock.
     pub epoch: Instant,
-    /// When the window opened; zero until it does. The first thread sets it.
-    pub opened_ns: AtomicU64,
+    /// When the load starts; zero until all are ready.
+    pub start_ns: AtomicU64,
     /// Set to call the load off.
     pub stop: AtomicBool,
-    /// Correct answers so far, warm-up included; brought up to date at every sweep.
+    /// Whether a window has opened.
+    pub counting: AtomicBool,
+    /// Correct answers so far, warm-up included; brought up to date with the chores.
     pub completed: AtomicU64,
+    /// What bodies must be; see [`answers`].
+    pub bodies: AtomicU8,
+    /// Requests that wait for a free connection.
+    pub backlog: Backlog,
+}
+
+/// What a thread hands over.
+#[derive(Debug)]
+pub enum Report {
+    /// Its connections stand; this wakes it.
+    Ready(OwnedFd),
+    /// An interval is over.
+    Interval(u64, Box<Tally>),
+    /// The window has closed, at its time or before.
+    Closed {
+        tally: Box<Tally>,
+        interrupted: bool,
+    },
+    /// There is no window.
+    Failed(LoadError),
+}
+
+/// A thread's ways to and from the one that started it.
+pub struct Mail {
+    pub index: usize,
+    pub reports: mpsc::Sender<(usize, Report)>,
+    /// Tallies that were handed over and are empty again.
+    pub returned: mpsc::Receiver<Box<Tally>>,
+    /// What wakes each thread.
+    pub wakers: mpsc::Receiver<Arc<[OwnedFd]>>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Phase {
+    WarmUp,
+    Window,
+    Over,
 }
 
 /// One thread's part of a load.
-pub struct Engine<'a> {
+pub struct Engine<'a, T> {
     spec: &'a LoadSpec,
     shared: &'a Shared,
-    leads: bool,
-    poll: Poll,
-    connections: Vec<Connection>,
-    request: Vec<u8>,
+    mail: Mail,
+    wakers: Arc<[OwnedFd]>,
+    transport: T,
+    slots: Vec<Slot>,
+    /// Idle slots, longest idle first; those that went down meanwhile are passed over.
+    free: VecDeque<u32>,
+    /// Slots that are free but not connected.
+    down: VecDeque<u32>,
+    /// Slots that think, and when they are due.
+    thinking: VecDeque<(u64, u32)>,
+    /// Slots that rest, and until when.
+    resting: VecDeque<(u64, u32)>,
+    routes: Routes,
+    schedule: Option<Schedule>,
+    /// Since when no connection was free.
+    none_free_since_ns: u64,
     buffer: Box<[u8]>,
-    tally: Tally,
-    published: u64,
+    known: KnownHead,
+    bodies: u8,
+    tally: Box<Tally>,
+    phase: Phase,
+    start_ns: u64,
+    opened_ns: u64,
+    close_ns: u64,
+    next_edge_ns: u64,
+    next_chore_ns: u64,
     next_sweep_ns: u64,
+    intervals: u64,
+    busy: u64,
+    busy_changed_ns: u64,
+    published: u64,
+    cpu_before: CpuTime,
+    wait_before_ns: Option<u64>,
+    failed: Option<LoadError>,
 }
 
-impl<'a> Engine<'a> {
-    /// Takes connected sockets. The thread that `leads` opens the window.
-    pub fn new(
-        spec: &'a LoadSpec,
-        shared: &'a Shared,
-        leads: bool,
-        sockets: Vec<net::TcpStream>,
-    ) -> io::Result<Self> {
-        let poll = Poll::new()?;
-        let connections = sockets
-            .into_iter()
-            .enumerate()
-            .map(|(index, socket)| {
-                socket.set_nonblocking(true)?;
-                let mut stream = mio::net::TcpStream::from_std(socket);
-                poll.registry().register(
-                    &mut stream,
-                    Token(index),
-                    Interest::READABLE | Interest::WRITABLE,
-                )?;
-                Ok(Connection::new(stream, Phase::Idle))
-            })
-            .collect::<io::Result<_>>()?;
+impl<'a, T: Transport> Engine<'a, T> {
+    /// For one thread's share of the connections.
+    pub fn new(spec: &'a LoadSpec, shared: &'a Shared, mail: Mail) -> io::Result<Self> {
+        let (threads, all) = (spec.threads(), spec.connections as usize);
+        let slots = all / threads + usize::from(mail.index < all % threads);
+        let start = u8::try_from(mail.index * 256 / threads).unwrap_or(0);
         Ok(Self {
             spec,
             shared,
-            leads,
-            poll,
-            connections,
-            request: spec.request(),
+            wakers: Arc::new([]),
+            transport: T::new(slots, spec.request().into())?,
+            slots: (0..slots).map(|_| Slot::default()).collect(),
+            free: VecDeque::with_capacity(slots),
+            down: VecDeque::new(),
+            thinking: VecDeque::new(),
+            resting: VecDeque::new(),
+            routes: Routes::new(spec.address, spec.reuse, start),
+            schedule: None,
+            none_free_since_ns: 0,
             buffer: vec![0; READ_BUFFER_BYTES].into_boxed_slice(),
-            tally: Tally::default(),
-            published: 0,
+            known: KnownHead::default(),
+            bodies: 0,
+            tally: Box::default(),
+            phase: Phase::WarmUp,
+            start_ns: 0,
+            opened_ns: 0,
+            close_ns: 0,
+            next_edge_ns: 0,
+            next_chore_ns: 0,
             next_sweep_ns: 0,
+            intervals: 0,
+            busy: 0,
+            busy_changed_ns: 0,
+            published: 0,
+            cpu_before: CpuTime::default(),
+            wait_before_ns: None,
+            failed: None,
+            mail,
         })
     }
 
-    /// Warms up, counts over the window, and returns what was counted in it.
-    pub fn run(mut self) -> Result<Tally, LoadError> {
-        let started_ns = self.now();
-        for index in 0..self.connections.len() {
-            self.ask(index, started_ns);
+    /// Drives the load to its end and reports.
+    pub fn run(mut self) -> Result<(), LoadError> {
+        self.connect_all()?;
+        self.report(Report::Ready(self.transport.waker()?));
+        if !self.await_start()? {
+            return Err(LoadError::Stopped);
         }
-        let warm_ns = started_ns + nanos(self.spec.warm_up);
-        self.drive(|_, now_ns| now_ns >= warm_ns)?;
-        if let (count @ 1.., first) = self.tally.wrong() {
-            let first = first.unwrap_or_default().to_owned();
-            return Err(LoadError::WarmUp { count, first });
-        }
-        if self.leads {
-            (self.spec.on_window)(Window::Opened);
-            self.shared.opened_ns.store(self.now(), Ordering::Release);
-        } else {
-            self.drive(|shared, _| shared.opened_ns.load(Ordering::Acquire) > 0)?;
-        }
-        let (opened_ns, cpu) = self.open_window()?;
-        let until_ns = self.shared.opened_ns.load(Ordering::Acquire) + nanos(self.spec.measure);
-        self.drive(|_, now_ns| now_ns >= until_ns)?;
-        self.close_window(opened_ns, cpu)?;
-        if self.leads {
-            (self.spec.on_window)(Window::Closed);
-        }
-        Ok(self.tally)
+        self.start();
+        self.drive()?;
+        self.failed.take().map_or(Ok(()), Err)
     }
 
-    /// Forgets the warm-up; requests under way are offered to the window.
-    fn open_window(&mut self) -> io::Result<(u64, CpuTime)> {
-        self.publish();
-        self.published = 0;
-        let under_way = self.connections.iter().filter(|c| c.is_asking()).count();
-        self.tally = Tally::default();
-        self.tally.offered = under_way as u64;
-        for connection in &mut self.connections {
-            connection.recorded = false;
-        }
-        Ok((self.now(), thread_cpu()?))
+    fn report(&self, report: Report) {
+        // The receiver is gone only where the load was dropped, and then nobody asks.
+        let _ = self.mail.reports.send((self.mail.index, report));
     }
 
-    fn close_window(&mut self, opened_ns: u64, cpu: CpuTime) -> io::Result<()> {
-        self.publish();
-        let used = thread_cpu()?;
-        self.tally.cpu = CpuTime {
-            user_ns: used.user_ns.saturating_sub(cpu.user_ns),
-            system_ns: used.system_ns.saturating_sub(cpu.system_ns),
+    /// Opens the connections that the load begins with: all, or one where each serves one request.
+    /// One that the other side does not take within the timeout is left to the requests.
+    fn connect_all(&mut self) -> Result<(), LoadError> {
+        let wanted = match self.spec.reuse {
+            Reuse::KeepAlive => self.slots.len(),
+            Reuse::NewConnection => 1,
         };
-        self.tally.elapsed_ns = self.now() - opened_ns;
-        self.tally.unfinished = self.connections.iter().filter(|c| c.is_asking()).count() as u64;
+        let deadline_ns = self.now() + nanos(self.spec.timeout);
+        let (mut begun, mut ended) = (0, 0);
+        while ended < wanted && self.now() < deadline_ns && !self.is_stopped() {
+            while begun < wanted && begun - ended < OPENING_AT_ONCE {
+                self.open(begun as u32).map_err(|e| self.refused(e))?;
+                begun += 1;
+            }
+            self.transport.wait(CHORES_NS)?;
+            while let Some(event) = self.transport.next(&mut self.buffer) {
+                match event {
+                    Event::Connected(slot, outcome) => {
+                        ended += 1;
+                        let state = &mut self.slots[slot as usize].state;
+                        *state = match outcome {
+                            Ok(()) => State::Idle,
+                            // It stood, for a moment: requests will tell.
+                            Err(error) if error.kind() == io::ErrorKind::ConnectionReset => {
+                                self.transport.close(slot);
+                                State::Down
+                            }
+                            Err(error) => return Err(self.refused(error)),
+                        };
+                    }
+                    other => self.heard_while_idle(&other),
+                }
+            }
+        }
+        for slot in 0..self.slots.len() {
+            if self.slots[slot].state == State::Opening {
+                self.transport.close(slot as u32);
+                self.slots[slot].state = State::Down;
+            }
+        }
         Ok(())
     }
 
-    /// Turns the event loop until `done`, or until the load is called off.
-    fn drive(&mut self, done: impl Fn(&Shared, u64) -> bool) -> Result<(), LoadError> {
-        let mut events = Events::with_capacity(EVENTS_AT_ONCE);
+    fn open(&mut self, slot: u32) -> io::Result<()> {
+        let route = self.routes.next();
+        self.transport.connect(slot, &route)?;
+        self.slots[slot as usize].state = State::Opening;
+        Ok(())
+    }
+
+    fn refused(&self, source: io::Error) -> LoadError {
+        LoadError::Connect {
+            address: self.spec.address,
+            connections: self.spec.connections,
+            source,
+        }
+    }
+
+    /// Waits until all threads are ready; false where the load was called off.
+    fn await_start(&mut self) -> Result<bool, LoadError> {
+        loop {
+            if self.is_stopped() {
+                return Ok(false);
+            }
+            self.start_ns = self.shared.start_ns.load(Ordering::Acquire);
+            if self.start_ns > 0 {
+                break;
+            }
+            self.transport.wait(CHORES_NS)?;
+            while let Some(event) = self.transport.next(&mut self.buffer) {
+                self.heard_while_idle(&event);
+            }
+        }
+        if let Ok(wakers) = self.mail.wakers.try_recv() {
+            self.wakers = wakers;
+        }
+        let left_ns = self.start_ns.saturating_sub(self.now());
+        std::thread::sleep(Duration::from_nanos(left_ns));
+        Ok(true)
+    }
+
+    fn start(&mut self) {
+        let spec = self.spec;
+        self.opened_ns = self.start_ns + nanos(spec.warm_up);
+        self.close_ns = self.opened_ns + nanos(spec.measure);
+        self.next_edge_ns = self.opened_ns;
+        self.busy_changed_ns = self.now();
+        self.tally = Box::default();
+        if let Pace::OpenLoop(open) = &spec.pace {
+            let rate = Rate::new(open, spec.warm_up, spec.measure);
+            let threads = spec.threads();
+            self.schedule = Some(Schedule::new(open, rate, self.mail.index, threads));
+            self.tally.arrivals = Some(Observed::new(open, rate, threads));
+        }
+        for slot in 0..self.slots.len() {
+            let now_ns = self.now();
+            self.released(slot as u32, now_ns);
+        }
+    }
+
+    /// Turns the event loop until the window has closed, or the load is called off.
+    fn drive(&mut self) -> io::Result<()> {
         loop {
             let mut now_ns = self.now();
-            if done(self.shared, now_ns) {
+            self.cross_edges(now_ns)?;
+            if now_ns >= self.next_chore_ns {
+                self.chores(now_ns)?;
+            }
+            if self.phase == Phase::Over {
                 return Ok(());
             }
-            if now_ns >= self.next_sweep_ns {
-                if self.shared.stop.load(Ordering::Relaxed) {
-                    return Err(LoadError::Stopped);
-                }
-                self.sweep(now_ns);
-                self.next_sweep_ns = now_ns + SWEEP_NS;
-            }
-            // A whole millisecond is the least that epoll waits for; a window that closes a
-            // millisecond late is measured as such.
-            match self.poll.poll(&mut events, Some(Duration::from_millis(1))) {
-                Err(error) if error.kind() != io::ErrorKind::Interrupted => {
-                    return Err(error.into());
-                }
-                _ => {}
-            }
+            self.take_due(now_ns);
             now_ns = self.now();
-            for event in &events {
-                now_ns = self.attend(event.token().0, event.is_read_closed(), now_ns);
-            }
-        }
-    }
-
-    /// Something happened to a connection. Returns the time, read anew if an answer came.
-    fn attend(&mut self, index: usize, peer_closed: bool, mut now_ns: u64) -> u64 {
-        let connection = &mut self.connections[index];
-        match connection.phase {
-            Phase::Down { .. } => return now_ns,
-            Phase::Connecting { .. } => {
-                match connection.is_connected() {
-                    Ok(true) => self.ask(index, now_ns),
-                    Ok(false) => {}
-                    Err(error) => self.not_connected(index, &error, now_ns),
-                }
-                return now_ns;
-            }
-            Phase::Asking { written, .. } if written < self.request.len() => {
-                if let Err(error) = connection.go_on_asking(&self.request) {
-                    self.broken(index, Broken::Disconnect(error), now_ns);
-                    return now_ns;
+            let patience_ns = self.patience_ns(now_ns);
+            self.transport.wait(patience_ns)?;
+            let mut awake = patience_ns == 0;
+            while let Some(event) = self.transport.next(&mut self.buffer) {
+                awake = false;
+                self.heard(event)?;
+                if self.phase == Phase::Over {
+                    return Ok(());
                 }
             }
-            Phase::Asking { .. } | Phase::Idle => {}
-        }
-        let connection = &mut self.connections[index];
-        match connection.hear(
-            &mut self.buffer,
-            peer_closed,
-            &mut self.tally.received_bytes,
-        ) {
-            Ok(Heard::Nothing) => {}
-            Ok(Heard::Answer(answer)) => {
-                now_ns = self.now();
-                self.answered(index, &answer, now_ns);
-            }
-            Err(broken) => self.broken(index, broken, now_ns),
-        }
-        now_ns
-    }
-
-    /// Checks and counts an answer, and asks for the next.
-    fn answered(&mut self, index: usize, answer: &Answer, now_ns: u64) {
-        let connection = &mut self.connections[index];
-        let Phase::Asking { sent_ns, .. } = connection.phase else {
-            return;
-        };
-        connection.phase = Phase::Idle;
-        match check(self.spec.expect, answer) {
-            Ok(worker) => {
-                self.tally.completed += 1;
-                if connection.recorded {
-                    self.tally
-                        .latency
-                        .saturating_record((now_ns - sent_ns).max(1));
-                }
-                if let Some(worker) = worker {
-                    self.tally.answered_by(worker);
-                }
-            }
-            Err((kind, words)) => self.tally.error(kind, || words),
-        }
-        if answer.keep_alive {
-            self.ask(index, now_ns);
-        } else {
-            self.reopen(index, now_ns);
-        }
-    }
-
-    fn ask(&mut self, index: usize, now_ns: u64) {
-        self.tally.offered += 1;
-        let connection = &mut self.connections[index];
-        connection.recorded = true;
-        if let Err(error) = connection.ask(&self.request, now_ns) {
-            self.broken(index, Broken::Disconnect(error), now_ns);
-        }
-    }
-
-    fn reopen(&mut self, index: usize, now_ns: u64) {
-        let opened = self.connections[index].reopen(
-            self.spec.address,
-            self.poll.registry(),
-            Token(index),
-            now_ns,
-        );
-        match opened {
-            Ok(()) => self.tally.connections_opened += 1,
-            Err(error) => self.not_connected(index, &error, now_ns),
-        }
-    }
-
-    /// A connection is of no use any more: its request failed, and a new one is made.
-    fn broken(&mut self, index: usize, broken: Broken, now_ns: u64) {
-        if self.connections[index].is_asking() {
-            match broken {
-                Broken::ClosedIdle => {}
-                Broken::Disconnect(error) => self
-                    .tally
-                    .error(ErrorKind::Disconnect, || error.to_string()),
-                Broken::Protocol { error, bytes } => {
-                    self.tally
-                        .error(ErrorKind::Protocol, || format!("{error}{}", shown(&bytes)));
-                }
-                Broken::Unsolicited { bytes } => self.tally.error(ErrorKind::Protocol, || {
-                    format!("bytes came that no request asked for{}", shown(&bytes))
-                }),
+            if awake {
+                self.tally.awake_ns += self.now() - now_ns;
             }
         }
-        self.reopen(index, now_ns);
     }
 
-    /// A connection could not be made: the request it was to carry failed.
-    fn not_connected(&mut self, index: usize, error: &io::Error, now_ns: u64) {
-        self.tally.offered += 1;
-        self.tally.error(ErrorKind::Connect, || error.to_string());
-        self.connections[index].shut(now_ns + RETRY_NS);
+    /// How long to wait for events: until something is due. What is due very soon is waited for
+    /// awake.
+    fn patience_ns(&self, now_ns: u64) -> u64 {
+        let mut due_ns = u64::MAX;
+        if let Some(&(until_ns, _)) = self.thinking.front() {
+            due_ns = until_ns;
+        }
+        if let Some(schedule) = &self.schedule
+            && self.has_free()
+        {
+            due_ns = due_ns.min(self.start_ns + schedule.next_ns());
+        }
+        let left_ns = due_ns.saturating_sub(now_ns);
+        if left_ns <= AWAKE_NS {
+            return 0;
+        }
+        let mut until_ns = (due_ns - EARLY_NS)
+            .min(self.next_edge_ns)
+            .min(self.next_chore_ns);
+        if let Some(&(rested_ns, _)) = self.resting.front() {
+            until_ns = until_ns.min(rested_ns);
+        }
+        until_ns.saturating_sub(now_ns)
     }
 
-    /// Gives up requests that took too long and opens again what is down.
-    fn sweep(&mut self, now_ns: u64) {
+    /// Opens the window, hands an interval over, or closes the window, when it is time.
+    fn cross_edges(&mut self, now_ns: u64) -> io::Result<()> {
+        while now_ns >= self.next_edge_ns && self.phase != Phase::Over {
+            match self.phase {
+                Phase::WarmUp => self.open_window(now_ns)?,
+                Phase::Window if now_ns >= self.close_ns => self.close_window(now_ns, false)?,
+                _ => self.hand_interval_over(now_ns),
+            }
+        }
+        Ok(())
+    }
+
+    /// Forgets the warm-up; requests under way are offered to the window.
+    fn open_window(&mut self, now_ns: u64) -> io::Result<()> {
+        if let (count @ 1.., first) = self.tally.wrong() {
+            let first = first.unwrap_or_default().to_owned();
+            self.failed = Some(LoadError::WarmUp { count, first });
+            self.shared.stop.store(true, Ordering::Relaxed);
+            self.phase = Phase::Over;
+            return Ok(());
+        }
         self.publish();
-        let timeout_ns = nanos(self.spec.timeout);
-        for index in 0..self.connections.len() {
-            match self.connections[index].phase {
-                Phase::Down { retry_at_ns } if now_ns >= retry_at_ns => self.reopen(index, now_ns),
-                Phase::Connecting { since_ns } if now_ns - since_ns > timeout_ns => {
-                    self.tally.offered += 1;
-                    self.tally.timeouts += 1;
-                    self.reopen(index, now_ns);
-                }
-                Phase::Asking { sent_ns, .. } if now_ns.saturating_sub(sent_ns) > timeout_ns => {
-                    self.tally.timeouts += 1;
-                    self.reopen(index, now_ns);
-                }
-                _ => {}
+        self.published = 0;
+        self.tally.clear();
+        if let Pace::OpenLoop(open) = &self.spec.pace {
+            let rate = Rate::new(open, self.spec.warm_up, self.spec.measure);
+            let mut observed = Observed::new(open, rate, self.spec.threads());
+            observed.open(now_ns - self.start_ns);
+            self.tally.arrivals = Some(observed);
+        }
+        for slot in &mut self.slots {
+            slot.first_worker = None;
+            if slot.has_request() && !slot.offered {
+                slot.offered = true;
+                self.tally.offered += 1;
             }
         }
+        self.phase = Phase::Window;
+        self.shared.counting.store(true, Ordering::Relaxed);
+        self.opened_ns = now_ns;
+        self.busy_changed_ns = now_ns;
+        self.next_edge_ns = self.next_interval_ns().min(self.close_ns);
+        self.cpu_before = thread_usage::cpu()?;
+        self.wait_before_ns = thread_usage::run_queue_wait_ns();
+        Ok(())
+    }
+
+    fn next_interval_ns(&self) -> u64 {
+        self.spec.interval.map_or(u64::MAX, |interval| {
+            self.opened_ns + (self.intervals + 1) * nanos(interval)
+        })
+    }
+
+    /// What was counted since the last time goes to whoever watches.
+    fn hand_interval_over(&mut self, now_ns: u64) {
+        self.intervals += 1;
+        self.next_edge_ns = self.next_interval_ns().min(self.close_ns);
+        self.publish();
+        self.published = 0;
+        self.busy_changes(now_ns, 0);
+        self.tally.in_flight = self.in_flight();
+        let mut next = self.mail.returned.try_recv().unwrap_or_default();
+        next.arrivals = self.tally.arrivals.take();
+        let tally = std::mem::replace(&mut self.tally, next);
+        self.report(Report::Interval(self.intervals - 1, tally));
+    }
+
+    fn in_flight(&self) -> u64 {
+        let waiting = if self.mail.index == 0 {
+            self.shared.backlog.len() as u64
+        } else {
+            0
+        };
+        self.busy + waiting
+    }
+
+    fn close_window(&mut self, now_ns: u64, interrupted: bool) -> io::Result<()> {
+        self.phase = Phase::Over;
+        self.publish();
+        self.busy_changes(now_ns, 0);
+        self.tally.elapsed_ns = now_ns - self.opened_ns;
+        let used = thread_usage::cpu()?;
+        self.tally.cpu = CpuTime {
+            user_ns: used.user_ns.saturating_sub(self.cpu_before.user_ns),
+            system_ns: used.system_ns.saturating_sub(self.cpu_before.system_ns),
+        };
+        self.tally.run_queue_wait_ns = thread_usage::run_queue_wait_ns()
+            .zip(self.wait_before_ns)
+            .map(|(after, before)| after.saturating_sub(before));
+        self.tally.in_flight = self.in_flight();
+        self.cut_off(now_ns);
+        if let Some(observed) = &mut self.tally.arrivals {
+            observed.close(self.opened_ns - self.start_ns, now_ns - self.start_ns);
+        }
+        let tally = std::mem::take(&mut self.tally);
+        self.report(Report::Closed { tally, interrupted });
+        Ok(())
+    }
+
+    /// Looks for a stop and for requests to give up.
+    fn chores(&mut self, now_ns: u64) -> io::Result<()> {
+        self.next_chore_ns = now_ns + CHORES_NS;
+        self.publish();
+        if self.is_stopped() {
+            if self.phase == Phase::Window {
+                self.close_window(now_ns, true)?;
+            } else {
+                self.phase = Phase::Over;
+                self.failed = Some(LoadError::Stopped);
+            }
+        } else if now_ns >= self.next_sweep_ns {
+            // Often enough that a timeout is late by a fiftieth of itself at most.
+            self.next_sweep_ns = now_ns + (nanos(self.spec.timeout) / 50).min(5 * CHORES_NS);
+            self.give_up_late_ones(now_ns);
+        }
+        Ok(())
+    }
+
+    fn is_stopped(&self) -> bool {
+        self.shared.stop.load(Ordering::Relaxed)
     }
 
     /// Lets watchers see how many answers have come.
@@ -324,57 +486,16 @@ impl<'a> Engine<'a> {
         self.shared.completed.fetch_add(more, Ordering::Relaxed);
     }
 
-    fn now(&self) -> u64 {
+    fn busy_changes(&mut self, now_ns: u64, by: i64) {
+        self.tally.busy_ns += self.busy * now_ns.saturating_sub(self.busy_changed_ns);
+        self.busy_changed_ns = now_ns;
+        self.busy = self.busy.wrapping_add_signed(by);
+    }
+
+    fn now(&mut self) -> u64 {
+        self.tally.clock_reads += 1;
         nanos(self.shared.epoch.elapsed())
     }
-}
-
-/// The worker that answered, where the expectation names one; else what is wrong, in words.
-fn check(expect: Expectation, answer: &Answer) -> Result<Option<u64>, (ErrorKind, String)> {
-    if answer.status != 200 {
-        return Err((
-            ErrorKind::Status,
-            format!("status {} instead of 200", answer.status),
-        ));
-    }
-    match expect {
-        Expectation::Any => Ok(None),
-        Expectation::HelloFromWorker => answer
-            .body
-            .whole()
-            .and_then(worker_id)
-            .map(Some)
-            .ok_or_else(|| {
-                let body = shown(answer.body.kept());
-                let length = answer.body.length();
-                (
-                    ErrorKind::Body,
-                    format!("a body of {length} bytes that is not 'Hello from worker <id>'{body}"),
-                )
-            }),
-    }
-}
-
-/// The first of wrong bytes, fit for one line.
-fn shown(bytes: &[u8]) -> String {
-    if bytes.is_empty() {
-        return String::new();
-    }
-    format!(
-        ": '{}'",
-        bytes[..bytes.len().min(SHOWN_BYTES)].escape_ascii()
-    )
-}
-
-/// CPU time of this thread, from `getrusage(RUSAGE_THREAD)`.
-fn thread_cpu() -> io::Result<CpuTime> {
-    let usage = getrusage(UsageWho::RUSAGE_THREAD)?;
-    let nanoseconds =
-        |time: nix::sys::time::TimeVal| u64::try_from(time.num_nanoseconds()).unwrap_or(0);
-    Ok(CpuTime {
-        user_ns: nanoseconds(usage.user_time()),
-        system_ns: nanoseconds(usage.system_time()),
-    })
 }
 
 fn nanos(duration: Duration) -> u64 {

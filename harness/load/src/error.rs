@@ -2,6 +2,8 @@
 
 use std::{io, net::SocketAddr};
 
+use crate::transport::TransportKind;
+
 /// The load did not come to a counted window, or was called off.
 #[derive(Debug, thiserror::Error)]
 pub enum LoadError {
@@ -25,8 +27,8 @@ pub enum LoadError {
         /// The first of them.
         first: String,
     },
-    /// [`crate::Running::stop`] was called before the window closed.
-    #[error("the load was called off before its window closed")]
+    /// [`crate::Running::stop`] was called before the window opened.
+    #[error("the load was called off before its window opened")]
     Stopped,
     /// A generator thread could not be pinned.
     #[error(
@@ -38,9 +40,22 @@ pub enum LoadError {
         /// The kernel's answer.
         source: io::Error,
     },
+    /// The transport that was asked for is not to be had.
+    #[error(
+        "this kernel does not let the generator use {}: {source}; leave the choice to the generator", kind.name()
+    )]
+    Transport {
+        /// The one asked for.
+        kind: TransportKind,
+        /// The kernel's answer.
+        source: io::Error,
+    },
     /// The kernel refused what an event loop needs.
     #[error("the generator's event loop failed: {0}")]
     EventLoop(#[from] io::Error),
+    /// A generator thread panicked; what it said is on stderr.
+    #[error("a generator thread panicked; this is an error in the generator")]
+    Panicked,
     /// A specification that means nothing.
     #[error(
         "the load needs at least one connection and one CPU; {connections} and {cpus} were given"

@@ -4,30 +4,48 @@
 //! the server through the [`LoadSpec::on_window`] hook, which is called as the window opens and
 //! closes.
 //!
-//! Order of events: [`start`] opens all connections (a refusal ends it there), one thread for each
-//! CPU given, pinned to it, sends warm-up requests, resets its tally as the
-//! window opens, stops sending as it closes, and hands its tally over. [`Running::finish`] adds the
-//! tallies up.
+//! Order of events: [`start`] starts one thread for each CPU given, pinned to it. Each opens its
+//! share of the connections (a refusal ends the load there); when all are ready, the load begins.
+//! The requests of the warm-up are forgotten as the window opens; as it closes, each thread hands
+//! its tally over. [`Running::finish`] adds the tallies up, and [`checks`] says what speaks against
+//! them.
 //!
-//! Invariants: `offered = completed + errors + timeouts + unfinished`; every answer is checked
-//! (framing, status, body); a connection never has more than one request under way.
+//! Four times are kept of each request: intended (when it was due), dispatched (when the generator
+//! had it in hand), first write, last byte. In a closed loop a request is due as soon as its
+//! connection has been answered and has thought; in an open loop it is due at a time drawn
+//! beforehand, any free connection takes the oldest that is due, and nothing is ever dropped.
+//!
+//! Invariants: `offered = completed + errors + timeouts + unfinished`, each side counted for itself;
+//! every answer is checked (framing, status, body); a connection never has more than one request
+//! under way.
 //!
 //! What fails: no connection at the start, or any wrong answer during warm-up, is a [`LoadError`];
 //! inside the window it is a counted error and the connection is made anew.
 
-mod connection;
+mod arrivals;
+mod backlog;
+mod checks;
 mod engine;
 mod error;
+mod latencies;
 mod response;
+mod route;
 mod run;
+mod slot;
 mod spec;
 mod tally;
+mod thread_usage;
+mod transport;
+mod window;
 mod witness;
 
 pub use self::{
+    checks::checks,
     error::LoadError,
-    response::{Answer, Fed, Parser, ProtocolError},
-    run::{Loaded, Running, start},
-    spec::{Expectation, LoadSpec, Window},
+    latencies::Latencies,
+    response::{Answer, Fed, KnownHead, Parser, ProtocolError},
+    run::{Interval, Loaded, Running, start},
+    spec::{Expectation, LEAD, LoadSpec, Window},
+    transport::TransportKind,
     witness::{BodyStart, worker_id},
 };

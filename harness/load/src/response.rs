@@ -7,6 +7,11 @@
 //! Framing follows RFC 9112, section 6.3: no body for 1xx, 204 and 304; then Transfer-Encoding:
 //! chunked; then Content-Length; else until the connection closes. Both header fields at once, or
 //! two differing lengths, are refused: a client that guesses there can be led to count wrongly.
+//!
+//! A server says nearly the same head every time. The last one that was parsed is remembered, and
+//! bytes that begin with the very same head are not parsed again: the same bytes mean the same.
+
+use std::mem::MaybeUninit;
 
 use crate::witness::BodyStart;
 
@@ -110,11 +115,11 @@ impl Parser {
     ///
     /// # Errors
     /// [`ProtocolError`] where they are no HTTP/1.1 answer; the connection is of no use then.
-    pub fn feed(&mut self, input: &[u8]) -> Result<Fed, ProtocolError> {
+    pub fn feed(&mut self, known: &mut KnownHead, input: &[u8]) -> Result<Fed, ProtocolError> {
         let mut rest = input;
         while !rest.is_empty() {
             let done = match self.state {
-                State::Head => self.take_head(&mut rest)?,
+                State::Head => self.take_head(known, &mut rest)?,
                 State::Sized { remaining } => {
                     let left = self.take_body(&mut rest, remaining);
                     self.state = State::Sized { remaining: left };
@@ -187,10 +192,17 @@ impl Parser {
     }
 
     /// Takes a head, or what has come of it; true where the answer ends with it.
-    fn take_head(&mut self, rest: &mut &[u8]) -> Result<bool, ProtocolError> {
+    fn take_head(
+        &mut self,
+        known: &mut KnownHead,
+        rest: &mut &[u8],
+    ) -> Result<bool, ProtocolError> {
         let already = self.pending.len();
         if already > 0 {
             self.pending.extend_from_slice(rest);
+        } else if let Some(head) = known.begins(rest) {
+            *rest = &rest[known.bytes.len()..];
+            return Ok(self.begin_body(head));
         }
         let ends_a_line = rest.contains(&b'\n');
         let bytes = if already > 0 { &self.pending } else { *rest };
@@ -200,6 +212,7 @@ impl Parser {
             None
         };
         if let Some((length, head)) = parsed {
+            known.remember(&bytes[..length], head);
             *rest = &rest[length - already..];
             self.pending.clear();
             return Ok(self.begin_body(head));
@@ -275,25 +288,49 @@ fn read_line<T>(
     read(line.strip_suffix(b"\r\n").ok_or(ProtocolError::Chunk)?)
 }
 
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug)]
 enum Framing {
     Sized(u64),
     Chunked,
     UntilClose,
 }
 
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug)]
 struct Head {
     status: u16,
     keep_alive: bool,
     framing: Framing,
 }
 
+/// The last head that was parsed; one does for all connections of a thread.
+#[derive(Debug, Default)]
+pub struct KnownHead {
+    bytes: Vec<u8>,
+    head: Option<Head>,
+}
+
+impl KnownHead {
+    fn begins(&self, input: &[u8]) -> Option<Head> {
+        self.head.filter(|_| input.starts_with(&self.bytes))
+    }
+
+    fn remember(&mut self, bytes: &[u8], head: Head) {
+        self.bytes.clear();
+        self.bytes.extend_from_slice(bytes);
+        self.head = Some(head);
+    }
+}
+
 /// A head and its length in bytes, or nothing where it is not whole.
 fn parse_head(bytes: &[u8]) -> Result<Option<(usize, Head)>, ProtocolError> {
-    let mut headers = [httparse::EMPTY_HEADER; MAX_HEADERS];
-    let mut response = httparse::Response::new(&mut headers);
-    let length = match response.parse(bytes).map_err(ProtocolError::Head)? {
+    let mut headers = [const { MaybeUninit::uninit() }; MAX_HEADERS];
+    let mut response = httparse::Response::new(&mut []);
+    let parsed = httparse::ParserConfig::default().parse_response_with_uninit_headers(
+        &mut response,
+        bytes,
+        &mut headers,
+    );
+    let length = match parsed.map_err(ProtocolError::Head)? {
         httparse::Status::Complete(length) => length,
         httparse::Status::Partial => return Ok(None),
     };

@@ -1,29 +1,38 @@
 //! Starting a load's threads and adding up what they counted.
 
 use std::{
-    net::TcpStream,
+    collections::{BTreeMap, VecDeque},
+    panic::{AssertUnwindSafe, catch_unwind},
     sync::{
         Arc,
-        atomic::{AtomicBool, AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering},
         mpsc,
     },
     thread,
     time::{Duration, Instant},
 };
 
-use hdrhistogram::Histogram;
 use nix::{
     sched::{CpuSet, sched_setaffinity},
+    sys::prctl,
     unistd::Pid,
 };
+use rustix::fd::OwnedFd;
 use schema::LoadResult;
 
 use crate::{
-    engine::{Engine, Shared},
+    backlog::Backlog,
+    engine::{Engine, Mail, Report, Shared},
     error::LoadError,
+    latencies::Latencies,
     spec::LoadSpec,
     tally::Tally,
+    transport::{Epoll, TransportKind},
+    window::Herald,
 };
+
+/// From when all threads are ready until the load begins: they have to notice.
+const START_IN: Duration = Duration::from_millis(1);
 
 /// A load's whole account.
 #[derive(Debug)]
@@ -31,23 +40,57 @@ pub struct Loaded {
     /// What is written down.
     pub result: LoadResult,
     /// Every latency, ns.
-    pub latency: Histogram<u64>,
+    pub latencies: Latencies,
+    /// Whether the window was cut short.
+    pub interrupted: bool,
+}
+
+/// What was counted in one interval of the window, all threads together.
+#[derive(Debug)]
+pub struct Interval {
+    /// When it began, since the window opened.
+    pub began: Duration,
+    /// Correct answers.
+    pub completed: u64,
+    /// Errors and timeouts.
+    pub wrong: u64,
+    /// Requests under way and waiting at its end.
+    pub in_flight: u64,
+    /// Every latency, ns.
+    pub latencies: Latencies,
 }
 
 /// A load under way. Dropping it calls it off and waits for its threads.
 #[derive(Debug)]
 pub struct Running {
-    state: Arc<Shared>,
+    spec: Arc<LoadSpec>,
+    shared: Arc<Shared>,
     threads: Vec<thread::JoinHandle<()>>,
-    tallies: mpsc::Receiver<Result<Tally, LoadError>>,
-    gathered: Vec<Result<Tally, LoadError>>,
+    reports: mpsc::Receiver<(usize, Report)>,
+    mail: Vec<ToThread>,
+    ready: Vec<OwnedFd>,
+    herald: Option<Herald>,
+    partial: BTreeMap<u64, (usize, Tally)>,
+    intervals: VecDeque<Interval>,
+    total: Tally,
+    ended: usize,
+    closed: u32,
+    interrupted: bool,
+    error: Option<LoadError>,
 }
 
-/// Opens the connections and starts one thread for each CPU.
+/// The way back to a thread.
+#[derive(Debug)]
+struct ToThread {
+    tallies: mpsc::Sender<Box<Tally>>,
+    wakers: mpsc::Sender<Arc<[OwnedFd]>>,
+}
+
+/// Starts one thread for each CPU. They connect first; see [`Running::wait`].
 ///
 /// # Errors
-/// [`LoadError::Connect`] where a connection is refused, [`LoadError::Empty`] for a specification
-/// without connections or CPUs.
+/// [`LoadError::Empty`] for a specification without connections or CPUs, [`LoadError::EventLoop`]
+/// where no thread can be started.
 pub fn start(spec: LoadSpec) -> Result<Running, LoadError> {
     if spec.connections == 0 || spec.cpus.is_empty() {
         return Err(LoadError::Empty {
@@ -55,69 +98,51 @@ pub fn start(spec: LoadSpec) -> Result<Running, LoadError> {
             cpus: spec.cpus.len(),
         });
     }
-    let shares = connect(&spec)?;
-    let state = Arc::new(Shared {
-        epoch: Instant::now(),
-        opened_ns: AtomicU64::new(0),
-        stop: AtomicBool::new(false),
-        completed: AtomicU64::new(0),
-    });
-    let (sender, tallies) = mpsc::channel();
-    let spec = Arc::new(spec);
-    let mut threads = Vec::new();
-    for (index, sockets) in shares.into_iter().enumerate() {
-        let (spec, state, sender) = (Arc::clone(&spec), Arc::clone(&state), sender.clone());
-        let body = move || {
-            let tally = generate(&spec, &state, index, sockets);
-            if tally.is_err() {
-                state.stop.store(true, Ordering::Relaxed);
-            }
-            // The receiver is gone only where the load was dropped, and then nobody asks.
-            let _ = sender.send(tally);
-        };
-        threads.push(
-            thread::Builder::new()
-                .name(format!("load-{index}"))
-                .spawn(body)?,
-        );
+    let threads = spec.threads();
+    let (sender, reports) = mpsc::channel();
+    let mut running = Running {
+        spec: Arc::new(spec),
+        shared: Arc::new(Shared {
+            epoch: Instant::now(),
+            start_ns: AtomicU64::new(0),
+            stop: AtomicBool::new(false),
+            counting: AtomicBool::new(false),
+            completed: AtomicU64::new(0),
+            bodies: AtomicU8::new(0),
+            backlog: Backlog::new(threads),
+        }),
+        threads: Vec::new(),
+        reports,
+        mail: Vec::new(),
+        ready: Vec::new(),
+        herald: None,
+        partial: BTreeMap::new(),
+        intervals: VecDeque::new(),
+        total: Tally::default(),
+        ended: 0,
+        closed: 0,
+        interrupted: false,
+        error: None,
+    };
+    for index in 0..threads {
+        // Where one cannot be started, dropping what runs already calls it off.
+        running.spawn(index, sender.clone())?;
     }
-    Ok(Running {
-        state,
-        threads,
-        tallies,
-        gathered: Vec::new(),
-    })
+    Ok(running)
 }
 
-/// Opens all connections, dealt out over the CPUs.
-fn connect(spec: &LoadSpec) -> Result<Vec<Vec<TcpStream>>, LoadError> {
-    let threads = spec.cpus.len().min(spec.connections as usize);
-    let mut shares: Vec<Vec<TcpStream>> = (0..threads).map(|_| Vec::new()).collect();
-    for index in 0..spec.connections as usize {
-        let socket = TcpStream::connect_timeout(&spec.address, spec.timeout)
-            .and_then(|socket| socket.set_nodelay(true).map(|()| socket))
-            .map_err(|source| LoadError::Connect {
-                address: spec.address,
-                connections: spec.connections,
-                source,
-            })?;
-        shares[index % threads].push(socket);
-    }
-    Ok(shares)
-}
-
-fn generate(
-    spec: &LoadSpec,
-    shared: &Shared,
-    index: usize,
-    sockets: Vec<TcpStream>,
-) -> Result<Tally, LoadError> {
-    let cpu = spec.cpus[index];
+fn generate(spec: &LoadSpec, shared: &Shared, mail: Mail) -> Result<(), LoadError> {
+    let cpu = spec.cpus[mail.index];
     pin(cpu).map_err(|errno| LoadError::Pin {
         cpu,
         source: errno.into(),
     })?;
-    Engine::new(spec, shared, index == 0, sockets)?.run()
+    // The kernel may else wake a sleeper 50 µs late, to wake others with it.
+    prctl::set_timerslack(1).map_err(std::io::Error::from)?;
+    match spec.transport.unwrap_or(TransportKind::Epoll) {
+        TransportKind::Epoll => Engine::<Epoll>::new(spec, shared, mail)?.run(),
+        TransportKind::IoUring => Engine::<Epoll>::new(spec, shared, mail)?.run(),
+    }
 }
 
 /// Binds this thread to one CPU.
@@ -128,69 +153,180 @@ fn pin(cpu: u32) -> nix::Result<()> {
 }
 
 impl Running {
-    /// Waits until all threads are done, or for `patience`; true once they are.
+    fn spawn(
+        &mut self,
+        index: usize,
+        reports: mpsc::Sender<(usize, Report)>,
+    ) -> Result<(), LoadError> {
+        let (tallies, returned) = mpsc::channel();
+        let (wakers, to_wake) = mpsc::channel();
+        self.mail.push(ToThread { tallies, wakers });
+        let (spec, shared) = (Arc::clone(&self.spec), Arc::clone(&self.shared));
+        let body = move || {
+            let mail = Mail {
+                index,
+                reports: reports.clone(),
+                returned,
+                wakers: to_wake,
+            };
+            let ended = catch_unwind(AssertUnwindSafe(|| generate(&spec, &shared, mail)))
+                .unwrap_or(Err(LoadError::Panicked));
+            if let Err(error) = ended {
+                shared.stop.store(true, Ordering::Relaxed);
+                // The receiver is gone only where the load was dropped, and then nobody asks.
+                let _ = reports.send((index, Report::Failed(error)));
+            }
+        };
+        let thread = thread::Builder::new().name(format!("load-{index}")).spawn(body)?;
+        self.threads.push(thread);
+        Ok(())
+    }
+
+    /// Waits until the load is over, or for `patience`; true once it is. The load begins in here,
+    /// when all connections stand.
     pub fn wait(&mut self, patience: Duration) -> bool {
         let deadline = Instant::now() + patience;
-        while self.gathered.len() < self.threads.len() {
+        while self.ended < self.threads.len() {
             let left = deadline.saturating_duration_since(Instant::now());
-            match self.tallies.recv_timeout(left) {
-                Ok(tally) => self.gathered.push(tally),
+            match self.reports.recv_timeout(left) {
+                Ok((thread, report)) => self.take(thread, report),
                 Err(mpsc::RecvTimeoutError::Timeout) => return false,
-                // A thread panicked; `finish` passes that on.
-                Err(mpsc::RecvTimeoutError::Disconnected) => return true,
+                Err(mpsc::RecvTimeoutError::Disconnected) => break,
             }
         }
+        if let Some(herald) = self.herald.take() {
+            herald.finish();
+        }
         true
+    }
+
+    fn take(&mut self, thread: usize, report: Report) {
+        match report {
+            Report::Ready(waker) => {
+                self.ready.push(waker);
+                if self.ready.len() == self.threads.len() {
+                    self.begin();
+                }
+            }
+            Report::Interval(number, mut tally) => {
+                self.total.add(&tally);
+                let (_, sum) = self.partial.entry(number).or_default();
+                sum.add(&tally);
+                tally.clear();
+                // A thread that is over needs none.
+                let _ = self.mail[thread].tallies.send(tally);
+                self.complete_interval(number);
+            }
+            Report::Closed { tally, interrupted } => {
+                self.total.add(&tally);
+                self.interrupted |= interrupted;
+                self.closed += 1;
+                self.ended += 1;
+                if self.spec.interval.is_some() {
+                    let (_, sum) = self.partial.entry(u64::MAX).or_default();
+                    sum.add(&tally);
+                    self.complete_interval(u64::MAX);
+                }
+            }
+            Report::Failed(error) => {
+                self.ended += 1;
+                // Those that were called off because another failed have nothing to say.
+                if self.error.is_none() || matches!(self.error, Some(LoadError::Stopped)) {
+                    self.error = Some(error);
+                }
+            }
+        }
+    }
+
+    /// All connections stand.
+    fn begin(&mut self) {
+        let wakers: Arc<[OwnedFd]> = self.ready.drain(..).collect();
+        let start = self.shared.epoch.elapsed() + START_IN;
+        let opens = self.shared.epoch + start + self.spec.warm_up;
+        let hook = Arc::clone(&self.spec.on_window);
+        match Herald::start(hook, opens, opens + self.spec.measure) {
+            Ok(herald) => self.herald = Some(herald),
+            Err(error) => {
+                self.error = Some(error.into());
+                self.stop();
+            }
+        }
+        for mail in &self.mail {
+            // A thread that has failed meanwhile needs none.
+            let _ = mail.wakers.send(Arc::clone(&wakers));
+        }
+        let start_ns = u64::try_from(start.as_nanos()).unwrap_or(u64::MAX);
+        self.shared.start_ns.store(start_ns, Ordering::Release);
+        for waker in wakers.iter() {
+            // At worst it wakes by itself, soon.
+            let _ = rustix::io::write(waker, &1_u64.to_ne_bytes());
+        }
+    }
+
+    /// Hands an interval over that all threads have reported. The last one has no number.
+    fn complete_interval(&mut self, number: u64) {
+        let Some((count, _)) = self.partial.get_mut(&number) else {
+            return;
+        };
+        *count += 1;
+        if *count < self.threads.len() {
+            return;
+        }
+        if let (Some((_, tally)), Some(interval)) = (self.partial.remove(&number), self.spec.interval)
+        {
+            let passed = if number == u64::MAX {
+                let elapsed = Duration::from_nanos(tally.elapsed_ns.saturating_sub(1));
+                u64::try_from(elapsed.as_nanos() / interval.as_nanos().max(1)).unwrap_or(0)
+            } else {
+                number
+            };
+            self.intervals.push_back(Interval {
+                began: interval * u32::try_from(passed).unwrap_or(u32::MAX),
+                completed: tally.completed,
+                wrong: tally.errors() + tally.timeouts,
+                in_flight: tally.in_flight,
+                latencies: tally.latencies,
+            });
+        }
+    }
+
+    /// The intervals that have become whole since the last call.
+    pub fn intervals(&mut self) -> impl Iterator<Item = Interval> {
+        self.intervals.drain(..)
     }
 
     /// Correct answers so far, warm-up included; may lag by a few milliseconds.
     #[must_use]
     pub fn completed(&self) -> u64 {
-        self.state.completed.load(Ordering::Relaxed)
+        self.shared.completed.load(Ordering::Relaxed)
     }
 
     /// Whether the window has opened.
     #[must_use]
     pub fn is_counting(&self) -> bool {
-        self.state.opened_ns.load(Ordering::Relaxed) > 0
+        self.shared.counting.load(Ordering::Relaxed)
     }
 
-    /// Calls the load off; [`Running::finish`] then says [`LoadError::Stopped`], unless the window
-    /// had closed already.
+    /// Calls the load off. A window that is open closes at once, and counts.
     pub fn stop(&self) {
-        self.state.stop.store(true, Ordering::Relaxed);
+        self.shared.stop.store(true, Ordering::Relaxed);
     }
 
     /// Waits for the threads and adds their tallies up.
     ///
     /// # Errors
     /// The first thread's that says more than that it was called off.
-    ///
-    /// # Panics
-    /// Where a generator thread did.
     pub fn finish(mut self) -> Result<Loaded, LoadError> {
         while !self.wait(Duration::from_hours(1)) {}
-        for thread in self.threads.drain(..) {
-            if let Err(panic) = thread.join() {
-                std::panic::resume_unwind(panic);
-            }
+        if let Some(error) = self.error.take() {
+            return Err(error);
         }
-        let threads = u32::try_from(self.gathered.len()).unwrap_or(u32::MAX);
-        let mut sum = Tally::default();
-        let mut stopped = false;
-        for tally in self.gathered.drain(..) {
-            match tally {
-                Ok(tally) => sum.add(&tally),
-                Err(LoadError::Stopped) => stopped = true,
-                Err(error) => return Err(error),
-            }
-        }
-        if stopped {
-            return Err(LoadError::Stopped);
-        }
+        let total = std::mem::take(&mut self.total);
+        let transport = self.spec.transport.unwrap_or(TransportKind::Epoll);
         Ok(Loaded {
-            result: sum.result(threads),
-            latency: sum.latency,
+            result: total.result(self.closed, transport.name()),
+            latencies: total.latencies,
+            interrupted: self.interrupted,
         })
     }
 }
@@ -199,8 +335,11 @@ impl Drop for Running {
     fn drop(&mut self) {
         self.stop();
         for thread in self.threads.drain(..) {
-            // A panic was reported on stderr already.
+            // A panic was caught and reported already.
             let _ = thread.join();
+        }
+        if let Some(herald) = self.herald.take() {
+            herald.finish();
         }
     }
 }

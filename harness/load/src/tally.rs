@@ -1,29 +1,32 @@
-//! What one generator thread counted, and the sum over threads.
+//! What one generator thread counted, and the sum over threads and intervals.
 
 use std::collections::BTreeMap;
 
-use hdrhistogram::Histogram;
-use schema::{CpuTime, ErrorCount, ErrorKind, LatencyQuantiles, LoadResult};
+use schema::{CpuTime, ErrorCount, ErrorKind, LoadResult};
 
-/// Latencies above this are recorded as this; a request is given up long before.
-const LONGEST_NS: u64 = 600_000_000_000;
+use crate::{arrivals::Observed, latencies::Latencies};
 
-/// A histogram of latencies in nanoseconds, three significant digits.
-#[must_use]
-pub fn latency_histogram() -> Histogram<u64> {
-    Histogram::new_with_bounds(1, LONGEST_NS, 3).expect("the bounds are in order and in range")
+/// The times of one request, ns since the load began.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Times {
+    /// When it was to be sent.
+    pub intended_ns: u64,
+    /// When the generator had it in hand.
+    pub dispatched_ns: u64,
+    /// When its first byte was written.
+    pub written_ns: u64,
 }
 
-/// Counts over one window.
-#[derive(Debug)]
+/// Counts over one window, or over an interval of it.
+#[derive(Debug, Default)]
 pub struct Tally {
-    /// Requests under way as the window opened, and those sent in it.
+    /// Requests due in the window, and those under way as it opened.
     pub offered: u64,
     /// Correct answers.
     pub completed: u64,
     /// Requests given up.
     pub timeouts: u64,
-    /// Requests under way as the window closed.
+    /// Requests due or under way as the window closed.
     pub unfinished: u64,
     /// By kind, with the first in words.
     pub errors: BTreeMap<ErrorKind, (u64, String)>,
@@ -31,31 +34,30 @@ pub struct Tally {
     pub connections_opened: u64,
     /// Bytes of answers.
     pub received_bytes: u64,
-    /// From the first byte sent to the last received, ns.
-    pub latency: Histogram<u64>,
+    /// Bytes that came while no request was under way.
+    pub unsolicited_bytes: u64,
+    /// Time spent waiting awake for the next request to be due, ns.
+    pub awake_ns: u64,
+    /// Histograms.
+    pub latencies: Latencies,
+    /// Connections with a request under way times the time they were so, ns.
+    pub busy_ns: u64,
+    /// Requests under way and waiting at the end.
+    pub in_flight: u64,
     /// CPU time of the thread.
     pub cpu: CpuTime,
+    /// Time the thread waited for its CPU, ns; absent where the kernel does not tell.
+    pub run_queue_wait_ns: Option<u64>,
+    /// Readings of the clock.
+    pub clock_reads: u64,
     /// Length of the window on the thread's clock.
     pub elapsed_ns: u64,
-    workers: WorkerCounts,
-}
-
-impl Default for Tally {
-    fn default() -> Self {
-        Self {
-            offered: 0,
-            completed: 0,
-            timeouts: 0,
-            unfinished: 0,
-            errors: BTreeMap::new(),
-            connections_opened: 0,
-            received_bytes: 0,
-            latency: latency_histogram(),
-            cpu: CpuTime::default(),
-            elapsed_ns: 0,
-            workers: WorkerCounts::default(),
-        }
-    }
+    /// The arrivals of an open loop.
+    pub arrivals: Option<Observed>,
+    /// Answers that came from another worker than the first on their connection.
+    pub from_another_worker: u64,
+    requests: WorkerCounts,
+    connections: WorkerCounts,
 }
 
 impl Tally {
@@ -66,21 +68,41 @@ impl Tally {
 
     /// Counts a correct answer of a worker.
     pub fn answered_by(&mut self, worker: u64) {
-        self.workers.count(worker);
+        self.requests.count(worker);
+    }
+
+    /// Counts a connection of a worker.
+    pub fn connected_to(&mut self, worker: u64) {
+        self.connections.count(worker);
+    }
+
+    /// Errors, all kinds together.
+    #[must_use]
+    pub fn errors(&self) -> u64 {
+        self.errors.values().map(|(count, _)| count).sum()
     }
 
     /// Errors and timeouts, and the first in words.
     #[must_use]
     pub fn wrong(&self) -> (u64, Option<&str>) {
-        let errors: u64 = self.errors.values().map(|(count, _)| count).sum();
         let first = self.errors.values().next().map(|(_, words)| words.as_str());
         (
-            errors + self.timeouts,
+            self.errors() + self.timeouts,
             first.or((self.timeouts > 0).then_some("no answer in time")),
         )
     }
 
-    /// Adds another thread's tally of the same window.
+    /// Begins anew; keeps what was allocated.
+    pub fn clear(&mut self) {
+        let mut latencies = std::mem::take(&mut self.latencies);
+        latencies.clear();
+        *self = Self {
+            latencies,
+            ..Self::default()
+        };
+    }
+
+    /// Adds what another thread counted in the same time, or this one in the time after.
     pub fn add(&mut self, other: &Self) {
         self.offered += other.offered;
         self.completed += other.completed;
@@ -94,25 +116,42 @@ impl Tally {
         }
         self.connections_opened += other.connections_opened;
         self.received_bytes += other.received_bytes;
-        self.latency
-            .add(&other.latency)
-            .expect("all tallies have histograms of the same bounds");
+        self.unsolicited_bytes += other.unsolicited_bytes;
+        self.awake_ns += other.awake_ns;
+        self.latencies.add(&other.latencies);
+        self.busy_ns += other.busy_ns;
+        self.in_flight += other.in_flight;
         self.cpu.user_ns += other.cpu.user_ns;
         self.cpu.system_ns += other.cpu.system_ns;
+        self.run_queue_wait_ns = match (self.run_queue_wait_ns, other.run_queue_wait_ns) {
+            (Some(one), Some(two)) => Some(one + two),
+            (one, two) => one.or(two),
+        };
+        self.clock_reads += other.clock_reads;
         self.elapsed_ns = self.elapsed_ns.max(other.elapsed_ns);
-        for &(worker, count) in &other.workers.counts {
-            self.workers.add(worker, count);
+        self.from_another_worker += other.from_another_worker;
+        match (&mut self.arrivals, &other.arrivals) {
+            (Some(sum), Some(more)) => sum.add(more),
+            (none @ None, more) => none.clone_from(more),
+            (Some(_), None) => {}
+        }
+        for &(worker, count) in &other.requests.counts {
+            self.requests.add(worker, count);
+        }
+        for &(worker, count) in &other.connections.counts {
+            self.connections.add(worker, count);
         }
     }
 
-    /// The account that is written down, over `threads` threads.
+    /// The account that is written down, over `threads` threads that spoke through `transport`.
     #[must_use]
-    pub fn result(&self, threads: u32) -> LoadResult {
+    pub fn result(&self, threads: u32, transport: &str) -> LoadResult {
+        let latencies = self.latencies.reduce();
         LoadResult {
             elapsed_ns: self.elapsed_ns,
             offered: self.offered,
             completed: self.completed,
-            errors: self.errors.values().map(|(count, _)| count).sum(),
+            errors: self.errors(),
             timeouts: self.timeouts,
             unfinished: self.unfinished,
             error_kinds: self
@@ -126,27 +165,27 @@ impl Tally {
                 .collect(),
             connections_opened: self.connections_opened,
             received_bytes: self.received_bytes,
-            latency: quantiles(&self.latency),
-            requests_by_worker: self.workers.counts.iter().copied().collect(),
+            unsolicited_bytes: self.unsolicited_bytes,
+            response: latencies.response,
+            service: latencies.service,
+            connection_wait: latencies.connection_wait,
+            lateness: latencies.lateness,
+            requests_by_worker: self.requests.counts.iter().copied().collect(),
+            connections_by_worker: self.connections.counts.iter().copied().collect(),
+            answers_by_another_worker: self.from_another_worker,
+            mean_busy_connections: self.busy_ns as f64 / self.elapsed_ns.max(1) as f64,
+            arrivals: self.arrivals.as_ref().map(Observed::figures),
             generator_threads: threads,
             generator_cpu: self.cpu,
+            awake_ns: self.awake_ns,
+            generator_run_queue_wait_ns: self.run_queue_wait_ns,
+            clock_reads: self.clock_reads,
+            transport: transport.to_owned(),
         }
     }
 }
 
-fn quantiles(latency: &Histogram<u64>) -> Option<LatencyQuantiles> {
-    (!latency.is_empty()).then(|| LatencyQuantiles {
-        min_ns: latency.min(),
-        mean_ns: latency.mean(),
-        p50_ns: latency.value_at_quantile(0.5),
-        p90_ns: latency.value_at_quantile(0.9),
-        p99_ns: latency.value_at_quantile(0.99),
-        p999_ns: latency.value_at_quantile(0.999),
-        max_ns: latency.max(),
-    })
-}
-
-/// Requests by worker id. Workers are few and answers come in runs, so the last one is tried first
+/// A number by worker id. Workers are few and answers come in runs, so the last one is tried first
 /// and the rest are searched in a row.
 #[derive(Debug, Default)]
 struct WorkerCounts {
@@ -192,6 +231,7 @@ mod tests {
         };
         one.answered_by(7);
         one.answered_by(8);
+        one.connected_to(7);
         let mut two = Tally {
             offered: 2,
             completed: 1,
@@ -200,13 +240,14 @@ mod tests {
         two.answered_by(7);
         two.error(ErrorKind::Status, || "status 500".to_owned());
         one.add(&two);
-        let sum = one.result(2);
+        let sum = one.result(2, "epoll");
         assert_eq!(
             sum.offered,
             sum.completed + sum.errors + sum.timeouts + sum.unfinished
         );
         assert_eq!(sum.requests_by_worker, BTreeMap::from([(7, 2), (8, 1)]));
+        assert_eq!(sum.connections_by_worker, BTreeMap::from([(7, 1)]));
         assert_eq!(sum.error_kinds[0].first, "status 500");
-        assert_eq!(sum.latency, None);
+        assert_eq!(sum.response, None);
     }
 }

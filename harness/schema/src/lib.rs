@@ -14,6 +14,8 @@ compile_error!(
 );
 
 #[cfg(target_os = "linux")]
+mod load;
+#[cfg(target_os = "linux")]
 mod machine;
 #[cfg(target_os = "linux")]
 mod model;
@@ -28,16 +30,17 @@ mod verdict;
 
 #[cfg(target_os = "linux")]
 pub use self::{
+    load::{
+        ArrivalFigures, Arrivals, Check, CpuTime, ErrorCount, ErrorKind, LatencyQuantiles,
+        LoadReport, LoadResult, OpenLoop, Pace, Reuse,
+    },
     machine::{Build, Machine, Program},
     model::{Accept, Model, ParseModelError, Style, Worker},
-    observation::{
-        CpuTime, ErrorCount, ErrorKind, Failure, LatencyQuantiles, LoadResult, Measured,
-        Observation, Outcome, Stage, TreeUsage,
-    },
+    observation::{Failure, Measured, Observation, Outcome, Stage, TreeUsage},
     plan::{Cell, CorePlan, Origin, Plan, Preset, Workload},
     ready::Ready,
     verdict::{Comparison, Direction, Estimate, Estimates, Metric, Verdict, Verdicts},
 };
 
 /// The version of every type in this crate. Any change that an old reader would misread raises it.
-pub const SCHEMA_VERSION: u32 = 1;
+pub const SCHEMA_VERSION: u32 = 2;

@@ -1,8 +1,8 @@
 //! What one launch of one server gave.
 
-use std::collections::BTreeMap;
-
 use serde::{Deserialize, Serialize};
+
+use crate::{CpuTime, LoadResult};
 
 /// One line of `observations.jsonl`: one cell in one block.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -86,104 +86,6 @@ pub struct Measured {
     /// where all did.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stop: Option<String>,
-}
-
-/// The load generator's account of one window.
-///
-/// `offered = completed + errors + timeouts + unfinished`, always. A request that was under way
-/// when the window opened counts as offered in it.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct LoadResult {
-    /// Length of the window as the generator's clock saw it.
-    pub elapsed_ns: u64,
-    /// Requests that were to be answered in the window.
-    pub offered: u64,
-    /// Correct answers.
-    pub completed: u64,
-    /// Wrong answers and broken connections.
-    pub errors: u64,
-    /// Requests given up.
-    pub timeouts: u64,
-    /// Requests under way when the window closed.
-    pub unfinished: u64,
-    /// The errors by kind, with the first of each in words.
-    pub error_kinds: Vec<ErrorCount>,
-    /// Connections opened in the window (the first ones are opened before it).
-    pub connections_opened: u64,
-    /// Bytes of answers, heads included.
-    pub received_bytes: u64,
-    /// From the first byte sent until the last byte of the answer, for completed requests; absent
-    /// where none completed.
-    pub latency: Option<LatencyQuantiles>,
-    /// Correct answers by worker id, as the body named it.
-    pub requests_by_worker: BTreeMap<u64, u64>,
-    /// Generator threads.
-    pub generator_threads: u32,
-    /// CPU time of the generator's threads in the window.
-    pub generator_cpu: CpuTime,
-}
-
-/// One kind of error, how often, and the first one in words.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ErrorCount {
-    /// What kind.
-    pub kind: ErrorKind,
-    /// How often.
-    pub count: u64,
-    /// The first: what was expected and what came.
-    pub first: String,
-}
-
-/// Why a request counts as an error.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum ErrorKind {
-    /// No connection could be made.
-    Connect,
-    /// The connection ended or broke before the answer was whole.
-    Disconnect,
-    /// The bytes are not an HTTP/1.1 answer.
-    Protocol,
-    /// A status other than 200.
-    Status,
-    /// A body other than the one expected.
-    Body,
-}
-
-/// Exact within the histogram's three significant digits.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-pub struct LatencyQuantiles {
-    /// Least.
-    pub min_ns: u64,
-    /// Arithmetic mean.
-    pub mean_ns: f64,
-    /// Median.
-    pub p50_ns: u64,
-    /// 90th percentile.
-    pub p90_ns: u64,
-    /// 99th percentile.
-    pub p99_ns: u64,
-    /// 99.9th percentile.
-    pub p999_ns: u64,
-    /// Greatest.
-    pub max_ns: u64,
-}
-
-/// CPU time, as the kernel accounts it.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct CpuTime {
-    /// In user mode.
-    pub user_ns: u64,
-    /// In the kernel.
-    pub system_ns: u64,
-}
-
-impl CpuTime {
-    /// User and system together.
-    #[must_use]
-    pub const fn total_ns(self) -> u64 {
-        self.user_ns + self.system_ns
-    }
 }
 
 /// What a process tree used in the window, and what it holds at its end.

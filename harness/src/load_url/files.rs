@@ -1,0 +1,153 @@
+//! Histograms on disk: the log of every interval, and the distribution over all.
+//!
+//! Both formats are HdrHistogram's own, for its tools and viewers. The files are opened before any
+//! load is driven, so that a path that cannot be written costs nothing.
+
+use std::{
+    fs::File,
+    io::{self, BufWriter, Write},
+    path::Path,
+    time::{Duration, SystemTime},
+};
+
+use anyhow::Context;
+use hdrhistogram::{
+    Histogram,
+    serialization::{
+        V2DeflateSerializer,
+        interval_log::{IntervalLogWriterBuilder, Tag},
+    },
+};
+use load::{Interval, Loaded};
+
+use crate::load_url::LoadArgs;
+
+/// Five lines to each halving of the distance to 100 %, as HdrHistogram's own tools print.
+const TICKS_PER_HALF: u32 = 5;
+const NS_PER_MS: f64 = 1e6;
+
+/// The files asked for.
+pub struct Files {
+    log: Option<Log>,
+    distribution: Option<(File, String)>,
+}
+
+struct Log {
+    file: File,
+    name: String,
+    started: SystemTime,
+    interval: Duration,
+    begun: bool,
+}
+
+impl Files {
+    /// Creates them.
+    pub fn create(args: &LoadArgs, started_unix_ns: u64) -> anyhow::Result<Self> {
+        let create = |path: &Path| -> anyhow::Result<(File, String)> {
+            let file = File::create(path)
+                .with_context(|| format!("cannot write {}", path.display()))?;
+            Ok((file, path.display().to_string()))
+        };
+        let log = args.hlog.as_deref().map(create).transpose()?;
+        Ok(Self {
+            log: log.map(|(file, name)| Log {
+                file,
+                name,
+                started: SystemTime::UNIX_EPOCH + Duration::from_nanos(started_unix_ns),
+                interval: args.interval,
+                begun: false,
+            }),
+            distribution: args.hgrm.as_deref().map(create).transpose()?,
+        })
+    }
+
+    /// Appends an interval to the log, a line for each part of the response time.
+    pub fn interval(&mut self, interval: &Interval) -> anyhow::Result<()> {
+        let Some(log) = &mut self.log else {
+            return Ok(());
+        };
+        log.append(interval)
+            .with_context(|| format!("cannot write {}; is the disk full?", log.name))
+    }
+
+    /// Writes the distribution.
+    pub fn finish(&mut self, loaded: &Loaded) -> anyhow::Result<()> {
+        let Some((file, name)) = &mut self.distribution else {
+            return Ok(());
+        };
+        write_distribution(&mut BufWriter::new(file), &loaded.latencies.response())
+            .with_context(|| format!("cannot write {name}; is the disk full?"))
+    }
+}
+
+impl Log {
+    fn append(&mut self, interval: &Interval) -> anyhow::Result<()> {
+        let mut bytes = Vec::new();
+        let mut serializer = V2DeflateSerializer::new();
+        let mut builder = IntervalLogWriterBuilder::new();
+        builder
+            .with_start_time(self.started)
+            .with_base_time(self.started);
+        let mut header = Vec::new();
+        {
+            // The writer begins with the header lines; only the first interval's are kept.
+            let mut writer = builder.begin_log_with(&mut header, &mut serializer)?;
+            for (tag, histogram) in [
+                ("response", interval.latencies.response()),
+                ("service", interval.latencies.service()),
+                ("connection-wait", interval.latencies.connection_wait()),
+                ("lateness", interval.latencies.lateness()),
+            ] {
+                writer
+                    .write_histogram(&histogram, interval.began, self.interval, Tag::new(tag))
+                    .map_err(|error| anyhow::anyhow!("cannot serialize a histogram: {error:?}"))?;
+            }
+        }
+        let first = header
+            .windows(5)
+            .position(|bytes| bytes == b"\nTag=")
+            .map_or(0, |newline| newline + 1);
+        bytes.extend_from_slice(if self.begun { &header[first..] } else { &header });
+        self.begun = true;
+        Ok(self.file.write_all(&bytes)?)
+    }
+}
+
+/// The percentile distribution in HdrHistogram's text form, values in milliseconds.
+fn write_distribution(to: &mut impl Write, response: &Histogram<u64>) -> io::Result<()> {
+    writeln!(
+        to,
+        "{:>12} {:>14} {:>10} {:>14}\n",
+        "Value", "Percentile", "TotalCount", "1/(1-Percentile)"
+    )?;
+    let mut count = 0;
+    for value in response.iter_quantiles(TICKS_PER_HALF) {
+        count += value.count_since_last_iteration();
+        let at = value.value_iterated_to() as f64 / NS_PER_MS;
+        let quantile = value.quantile_iterated_to();
+        write!(to, "{at:>12.6} {quantile:>2.12} {count:>10}")?;
+        if quantile < 1.0 {
+            writeln!(to, " {:>14.2}", 1.0 / (1.0 - quantile))?;
+        } else {
+            writeln!(to)?;
+        }
+    }
+    writeln!(
+        to,
+        "#[Mean    = {:>12.6}, StdDeviation   = {:>12.6}]",
+        response.mean() / NS_PER_MS,
+        response.stdev() / NS_PER_MS
+    )?;
+    writeln!(
+        to,
+        "#[Max     = {:>12.6}, Total count    = {:>12}]",
+        response.max() as f64 / NS_PER_MS,
+        response.len()
+    )?;
+    writeln!(
+        to,
+        "#[Buckets = {:>12}, SubBuckets     = {:>12}]",
+        response.buckets(),
+        2 * 10_u32.pow(u32::from(response.sigfig())).next_power_of_two()
+    )
+}
