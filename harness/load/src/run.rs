@@ -27,7 +27,7 @@ use crate::{
     latencies::Latencies,
     spec::LoadSpec,
     tally::Tally,
-    transport::{Epoll, TransportKind},
+    transport::{Epoll, TransportKind, Uring},
     window::Herald,
 };
 
@@ -141,7 +141,7 @@ fn generate(spec: &LoadSpec, shared: &Shared, mail: Mail) -> Result<(), LoadErro
     prctl::set_timerslack(1).map_err(std::io::Error::from)?;
     match spec.transport.unwrap_or(TransportKind::Epoll) {
         TransportKind::Epoll => Engine::<Epoll>::new(spec, shared, mail)?.run(),
-        TransportKind::IoUring => Engine::<Epoll>::new(spec, shared, mail)?.run(),
+        TransportKind::IoUring => Engine::<Uring>::new(spec, shared, mail)?.run(),
     }
 }
 

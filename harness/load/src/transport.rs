@@ -5,6 +5,7 @@
 //! passed over, so that an event always belongs to the slot's present socket.
 
 mod epoll;
+mod uring;
 
 use std::{io, net::SocketAddr, sync::Arc};
 
@@ -13,7 +14,7 @@ use rustix::{
     net::{AddressFamily, SocketFlags, SocketType, bind, socket_with, sockopt},
 };
 
-pub use self::epoll::Epoll;
+pub use self::{epoll::Epoll, uring::Uring};
 
 /// How to speak to the kernel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

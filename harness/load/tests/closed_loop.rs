@@ -1,111 +1,17 @@
-//! The engine against real sockets: servers written here that are right, or wrong in one way each.
+//! The closed loop against real sockets.
+
+mod support;
 
 use std::{
-    io::{BufRead, BufReader, Write},
-    net::{SocketAddr, TcpListener, TcpStream},
-    sync::{
-        Arc, Mutex,
-        atomic::{AtomicUsize, Ordering},
-    },
-    thread,
+    io::BufReader,
+    sync::{Arc, Mutex},
     time::Duration,
 };
 
-use load::{Expectation, LoadError, LoadSpec, Loaded, Window, start};
-use schema::{ErrorKind, LoadResult};
+use load::{LoadError, LoadSpec, Window, start};
+use schema::{ErrorKind, Pace, Reuse};
 
-/// Serves each connection on a thread of its own until the peer closes. The threads end with the
-/// test's process.
-fn serve(handle: impl Fn(TcpStream) + Send + Sync + 'static) -> SocketAddr {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = listener.local_addr().unwrap();
-    let handle = Arc::new(handle);
-    thread::spawn(move || {
-        for stream in listener.incoming() {
-            let (handle, stream) = (Arc::clone(&handle), stream.unwrap());
-            thread::spawn(move || handle(stream));
-        }
-    });
-    address
-}
-
-/// Reads one request's head; false where the peer closed.
-fn read_request(reader: &mut impl BufRead) -> bool {
-    let mut line = String::new();
-    loop {
-        line.clear();
-        match reader.read_line(&mut line) {
-            Ok(0) | Err(_) => return false,
-            Ok(_) if line == "\r\n" => return true,
-            Ok(_) => {}
-        }
-    }
-}
-
-/// Answers every request on a connection with what `answer` gives for its running number.
-fn answering(answer: impl Fn(usize) -> Vec<u8> + Send + Sync + 'static) -> SocketAddr {
-    let count = AtomicUsize::new(0);
-    serve(move |stream| {
-        let mut writer = stream.try_clone().unwrap();
-        let mut reader = BufReader::new(stream);
-        while read_request(&mut reader) {
-            let bytes = answer(count.fetch_add(1, Ordering::Relaxed));
-            let closing = bytes
-                .windows(17)
-                .any(|window| window == b"Connection: close");
-            if writer.write_all(&bytes).is_err() || closing {
-                break;
-            }
-        }
-    })
-}
-
-fn hello(worker: u32) -> Vec<u8> {
-    let body = format!("Hello from worker {worker}\n");
-    format!(
-        "HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{body}",
-        body.len()
-    )
-    .into_bytes()
-}
-
-fn spec(address: SocketAddr) -> LoadSpec {
-    LoadSpec {
-        address,
-        target: "/".to_owned(),
-        connections: 4,
-        cpus: vec![0],
-        warm_up: Duration::ZERO,
-        measure: Duration::from_millis(200),
-        timeout: Duration::from_secs(5),
-        expect: Expectation::HelloFromWorker,
-        on_window: Arc::new(|_| {}),
-    }
-}
-
-fn load(spec: LoadSpec) -> Result<Loaded, LoadError> {
-    let loaded = start(spec)?.finish()?;
-    let LoadResult {
-        offered,
-        completed,
-        errors,
-        timeouts,
-        unfinished,
-        ..
-    } = loaded.result;
-    assert_eq!(
-        offered,
-        completed + errors + timeouts + unfinished,
-        "{:?}",
-        loaded.result
-    );
-    Ok(loaded)
-}
-
-fn only_error(result: &LoadResult) -> (ErrorKind, &str) {
-    assert_eq!(result.error_kinds.len(), 1, "{result:?}");
-    (result.error_kinds[0].kind, &result.error_kinds[0].first)
-}
+use support::{answering, cpu, hello, load, only_error, read_request, serve, spec};
 
 #[test]
 fn correct_answers_are_counted_by_worker() {
@@ -130,8 +36,8 @@ fn correct_answers_are_counted_by_worker() {
         result.requests_by_worker.values().sum::<u64>(),
         result.completed
     );
-    assert!(loaded.latency.len() <= result.completed);
-    let latency = result.latency.unwrap();
+    assert_eq!(loaded.latencies.response().len(), result.completed);
+    let latency = result.response.unwrap();
     assert!(latency.min_ns <= latency.p50_ns && latency.p50_ns <= latency.max_ns);
     assert!(result.generator_cpu.total_ns() > 0);
 }
@@ -142,14 +48,17 @@ fn the_window_opens_and_closes_once_however_many_threads_there_are() {
     let noted = Arc::clone(&seen);
     let address = answering(|_| hello(1));
     let result = load(LoadSpec {
-        cpus: vec![0, 0, 0],
+        cpus: vec![cpu(); 3],
         on_window: Arc::new(move |window| noted.lock().unwrap().push(window)),
         ..spec(address)
     })
     .unwrap()
     .result;
     assert_eq!(result.generator_threads, 3);
-    assert_eq!(*seen.lock().unwrap(), [Window::Opened, Window::Closed]);
+    assert_eq!(
+        *seen.lock().unwrap(),
+        [Window::Approaches, Window::Opened, Window::Closed]
+    );
 }
 
 #[test]
@@ -201,33 +110,6 @@ fn wrong_answers_are_errors_with_the_first_in_words() {
 }
 
 #[test]
-fn a_server_that_hangs_up_without_an_answer_is_counted_and_connected_to_again() {
-    let address = serve(|stream| {
-        let mut reader = BufReader::new(stream);
-        read_request(&mut reader);
-    });
-    let result = load(spec(address)).unwrap().result;
-    assert_eq!(only_error(&result).0, ErrorKind::Disconnect);
-    assert!(result.errors > 4, "{result:?}");
-}
-
-#[test]
-fn requests_that_are_never_answered_time_out() {
-    let address = serve(|stream| {
-        let mut reader = BufReader::new(stream);
-        while read_request(&mut reader) {}
-    });
-    let result = load(LoadSpec {
-        timeout: Duration::from_millis(50),
-        ..spec(address)
-    })
-    .unwrap()
-    .result;
-    assert_eq!((result.completed, result.errors), (0, 0), "{result:?}");
-    assert!(result.timeouts >= 4, "{result:?}");
-}
-
-#[test]
 fn a_wrong_answer_during_warm_up_ends_the_load() {
     let address = answering(|_| b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n".to_vec());
     let error = load(LoadSpec {
@@ -242,28 +124,102 @@ fn a_wrong_answer_during_warm_up_ends_the_load() {
 }
 
 #[test]
-fn nobody_listening_is_said_with_the_address() {
-    let address = TcpListener::bind("127.0.0.1:0")
-        .unwrap()
-        .local_addr()
-        .unwrap();
-    let error = load(spec(address)).unwrap_err().to_string();
-    assert!(
-        error.contains(&address.to_string()) && error.contains("refused"),
-        "{error}"
-    );
-}
-
-#[test]
 fn a_load_that_is_called_off_says_so() {
     let address = answering(|_| hello(1));
     let running = start(LoadSpec {
-        measure: Duration::from_mins(1),
+        warm_up: Duration::from_mins(1),
         ..spec(address)
     })
     .unwrap();
     running.stop();
     assert!(matches!(running.finish(), Err(LoadError::Stopped)));
+}
+
+#[test]
+fn a_window_that_is_cut_short_counts_what_it_saw() {
+    let address = answering(|_| hello(1));
+    let mut running = start(LoadSpec {
+        measure: Duration::from_mins(1),
+        ..spec(address)
+    })
+    .unwrap();
+    while running.completed() == 0 {
+        assert!(!running.wait(Duration::from_millis(1)));
+    }
+    running.stop();
+    let loaded = running.finish().unwrap();
+    assert!(loaded.interrupted && loaded.result.completed > 0);
+    assert!(loaded.result.elapsed_ns < 60_000_000_000);
+}
+
+#[test]
+fn one_silent_connection_of_four_is_a_timeout_however_short_the_window() {
+    let turn = std::sync::atomic::AtomicUsize::new(0);
+    let address = serve(move |stream| {
+        let silent = turn.fetch_add(1, std::sync::atomic::Ordering::Relaxed) == 2;
+        let mut writer = stream.try_clone().unwrap();
+        let mut reader = BufReader::new(stream);
+        while read_request(&mut reader) {
+            if !silent && std::io::Write::write_all(&mut writer, &hello(1)).is_err() {
+                break;
+            }
+        }
+    });
+    let result = load(LoadSpec {
+        warm_up: Duration::from_millis(50),
+        timeout: Duration::from_mins(1),
+        ..spec(address)
+    })
+    .unwrap()
+    .result;
+    assert_eq!((result.errors, result.timeouts), (0, 1), "{result:?}");
+    let response = result.response.unwrap();
+    assert!(response.max_ns >= 200_000_000, "{response:?}");
+    assert!(response.bounds_from.is_some(), "{response:?}");
+}
+
+#[test]
+fn connections_think_between_an_answer_and_the_next_request() {
+    let address = answering(|_| hello(1));
+    let result = load(LoadSpec {
+        pace: Pace::ClosedLoop {
+            think_ns: 20_000_000,
+        },
+        ..spec(address)
+    })
+    .unwrap()
+    .result;
+    // Ten times 20 ms in 200 ms, for each of four connections.
+    assert!((4..=40).contains(&result.completed), "{result:?}");
+    assert_eq!(result.errors, 0, "{result:?}");
+}
+
+#[test]
+fn a_new_connection_for_each_request_comes_from_many_addresses() {
+    let seen = Arc::new(Mutex::new(std::collections::BTreeSet::new()));
+    let noted = Arc::clone(&seen);
+    let address = serve(move |stream| {
+        noted.lock().unwrap().insert(stream.peer_addr().unwrap().ip());
+        let mut writer = stream.try_clone().unwrap();
+        let mut reader = BufReader::new(stream);
+        if read_request(&mut reader) {
+            let _ = std::io::Write::write_all(&mut writer, &hello(1));
+        }
+    });
+    let result = load(LoadSpec {
+        reuse: Reuse::NewConnection,
+        ..spec(address)
+    })
+    .unwrap()
+    .result;
+    assert_eq!(result.errors, 0, "{result:?}");
+    assert!(result.completed > 4, "{result:?}");
+    assert!(result.connections_opened >= result.completed, "{result:?}");
+    assert_eq!(
+        result.connections_by_worker[&1], result.completed,
+        "{result:?}"
+    );
+    assert!(seen.lock().unwrap().len() > 4);
 }
 
 #[test]
