@@ -1,6 +1,6 @@
 //! What is compared: one endpoint, served by one process, by a cluster of processes, by threads.
 //!
-//! The three binaries differ in who the workers are and in nothing else. Read the crate along the
+//! The three binaries that are compared differ in who the workers are and in nothing else. Read the crate along the
 //! way of a request:
 //!
 //! 1. [`options`]: what was typed, checked.
@@ -13,6 +13,8 @@
 //! 6. [`connection`]: HTTP/1.1 on one connection, until it ends or is drained ([`drain`]).
 //! 7. [`endpoint`]: the answer, the same everywhere; [`workload`] is the work it does first, and
 //!    [`tally`] is who did it and how often.
+//!
+//! [`floor`] stands beside them: the least that serving HTTP costs, with a loop and answers of its own.
 //!
 //! [`orders`] and [`signals`] carry the operator's orders, [`say`] everything a server says, and
 //! [`end`] and [`failure`] are the two ways it comes to an end. [`crew`], [`poll`] and [`limits`] are
@@ -34,6 +36,7 @@ pub mod end;
 pub mod endpoint;
 pub mod evented;
 pub mod failure;
+pub mod floor;
 pub mod fork;
 pub mod limits;
 pub mod listener;

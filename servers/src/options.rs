@@ -56,6 +56,15 @@ pub struct SingleOptions {
     pub server: ServerOptions,
 }
 
+/// A hand-written event loop with a ready-made answer: the least that serving HTTP costs
+#[derive(Parser, Clone, Debug)]
+#[command(name = "floor", version)]
+pub struct FloorOptions {
+    /// What every server is told.
+    #[command(flatten)]
+    pub server: ServerOptions,
+}
+
 /// A primary process that forks workers, each with an event loop of its own
 #[derive(Parser, Clone, Debug)]
 #[command(name = "cluster", version)]

@@ -1,5 +1,5 @@
-//! Signals read from a descriptor like any other input, where there is no event loop: in the primary
-//! of a cluster and in the first thread of a thread pool.
+//! Signals read from a descriptor like any other input, where there is no runtime: in the primary of
+//! a cluster, in the first thread of a thread pool, and in [`crate::floor`].
 //!
 //! A blocked signal waits in the kernel until it is read through signalfd: nothing is interrupted,
 //! nothing runs in a handler, and nothing that came before anyone looked is lost. Blocked signals

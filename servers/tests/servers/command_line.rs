@@ -13,7 +13,7 @@ use schema::{Accept, Model, SCHEMA_VERSION, Style, Worker};
 
 use crate::{
     http::{Client, get},
-    launch::{CLUSTER, Ended, ONE_WORKER_EACH, PATIENCE, SINGLE, Server, THREADS, pid, run},
+    launch::{CLUSTER, Ended, FLOOR, ONE_WORKER_EACH, PATIENCE, SINGLE, Server, THREADS, pid, run},
 };
 
 fn assert_one_line(ended: &Ended, code: i32, named: &str) {
@@ -31,7 +31,7 @@ fn wrong_usage_is_one_line_that_names_the_value() {
             assert_one_line(&ended, 2, &format!("'{count}'"));
         }
     }
-    for program in [SINGLE, CLUSTER, THREADS] {
+    for program in [SINGLE, CLUSTER, THREADS, FLOOR] {
         for (argument, named) in [
             ("--port=65536", "'65536'"),
             ("--bind=localhost", "'localhost'"),
@@ -44,14 +44,16 @@ fn wrong_usage_is_one_line_that_names_the_value() {
             assert_one_line(&run(program, &[argument]), 2, named);
         }
     }
-    assert_one_line(&run(SINGLE, &["--workers=1"]), 2, "'--workers'");
+    for program in [SINGLE, FLOOR] {
+        assert_one_line(&run(program, &["--workers=1"]), 2, "'--workers'");
+    }
 }
 
 #[test]
 fn a_port_that_is_taken_is_one_line_that_names_it() {
     let owner = Server::start(SINGLE, &[]);
     let port = owner.address().port().to_string();
-    for program in [SINGLE, CLUSTER, THREADS] {
+    for program in [SINGLE, CLUSTER, THREADS, FLOOR] {
         let ended = run(program, &["--port", &port]);
         assert_one_line(&ended, 1, &owner.address().to_string());
         assert!(ended.stderr.contains("--port"), "{ended:?}");
@@ -60,7 +62,7 @@ fn a_port_that_is_taken_is_one_line_that_names_it() {
 
 #[test]
 fn help_and_version_are_no_errors() {
-    for program in [SINGLE, CLUSTER, THREADS] {
+    for program in [SINGLE, CLUSTER, THREADS, FLOOR] {
         for argument in ["--help", "--version"] {
             let ended = run(program, &[argument]);
             assert_eq!((ended.code, ended.stderr.as_str()), (Some(0), ""));
@@ -73,6 +75,7 @@ fn help_and_version_are_no_errors() {
 fn the_ready_line_tells_who_listens_where() {
     for (program, workers, worker, accept) in [
         (SINGLE, None, Worker::Process, Accept::Shared),
+        (FLOOR, None, Worker::Process, Accept::Shared),
         (CLUSTER, Some("3"), Worker::Process, Accept::Shared),
         (THREADS, Some("3"), Worker::Thread, Accept::Stealing),
     ] {
@@ -127,7 +130,7 @@ fn a_closed_stdout_stops_no_server() {
     let [.., high, low] = process::id().to_be_bytes();
     let own = Ipv4Addr::new(127, 1, high, low);
     let address = SocketAddr::from((own, 3000));
-    for (program, arguments) in ONE_WORKER_EACH {
+    for (program, arguments) in ONE_WORKER_EACH.into_iter().chain([(FLOOR, &[][..])]) {
         let (reader, writer) = pipe().unwrap();
         drop(reader);
         let mut server = Nameless(

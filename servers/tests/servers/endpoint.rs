@@ -20,7 +20,7 @@ const TARGETS: [&str; 9] = [
 ];
 
 /// An answer without what may differ: the date, and the id together with its length.
-fn without_identity(mut answer: Answer) -> Answer {
+pub fn without_identity(mut answer: Answer) -> Answer {
     let id: String = answer.body.chars().filter(char::is_ascii_digit).collect();
     if answer.status == 200 {
         assert_eq!(

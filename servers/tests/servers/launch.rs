@@ -21,10 +21,11 @@ use schema::Ready;
 pub const PATIENCE: Duration = Duration::from_secs(45);
 
 pub const SINGLE: &str = env!("CARGO_BIN_EXE_single");
+pub const FLOOR: &str = env!("CARGO_BIN_EXE_floor");
 pub const CLUSTER: &str = env!("CARGO_BIN_EXE_cluster");
 pub const THREADS: &str = env!("CARGO_BIN_EXE_threads");
 
-/// The three servers with one worker each, so that a test knows who will answer.
+/// The servers that are compared, with one worker each, so that a test knows who will answer.
 pub const ONE_WORKER_EACH: [(&str, &[&str]); 3] = [
     (SINGLE, &[]),
     (CLUSTER, &["--workers", "1"]),

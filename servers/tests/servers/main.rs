@@ -1,4 +1,4 @@
-//! The three servers as they are run: real processes, sockets and signals.
+//! The servers as they are run: real processes, sockets and signals.
 //!
 //! Every wait is for an event: a line, an answer, an end of file. The only clock is the one that
 //! gives up a test whose event never comes.
@@ -7,6 +7,7 @@ mod cluster;
 mod command_line;
 mod drain;
 mod endpoint;
+mod floor;
 mod http;
 mod launch;
 mod threads;
