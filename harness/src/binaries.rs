@@ -13,7 +13,7 @@ use anyhow::{Context, bail};
 
 use crate::{guard, guarded};
 
-const NAMES: [&str; 3] = ["single", "cluster", "threads"];
+const NAMES: [&str; 4] = ["single", "cluster", "threads", "floor"];
 
 /// The folder of the server binaries.
 #[derive(Clone, Debug)]

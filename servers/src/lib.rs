@@ -1,7 +1,7 @@
 //! What is compared: one endpoint, served by one process, by a cluster of processes, by threads.
 //!
-//! The three binaries that are compared differ in who the workers are and in nothing else. Read the crate along the
-//! way of a request:
+//! The three binaries that are compared differ in who the workers are and in nothing else. Read the
+//! crate along the way of a request:
 //!
 //! 1. [`options`]: what was typed, checked.
 //! 2. [`listener`]: the socket, bound before there is any worker.
@@ -14,7 +14,8 @@
 //! 7. [`endpoint`]: the answer, the same everywhere; [`workload`] is the work it does first, and
 //!    [`tally`] is who did it and how often.
 //!
-//! [`floor`] stands beside them: the least that serving HTTP costs, with a loop and answers of its own.
+//! [`floor`] stands beside them, with an event loop and answers of its own: the least that serving
+//! HTTP costs.
 //!
 //! [`orders`] and [`signals`] carry the operator's orders, [`say`] everything a server says, and
 //! [`end`] and [`failure`] are the two ways it comes to an end. [`crew`], [`poll`] and [`limits`] are

@@ -18,8 +18,9 @@
 //!    [`answers`] has the bytes ready.
 //!
 //! # What fails
-//! What is wrong with a request is told in its answer, with the bytes hyper would have sent (400,
-//! 431, 404, 405). What is wrong with a connection ends that connection. Only a loop that cannot be
+//! What is wrong with a request is told in its answer (404, 405), or, where it cannot be understood,
+//! in an answer that ends the connection (400, 431), field for field as hyper does. One thing is
+//! less: a request with a body ends its connection, for bodies are not read. What is wrong with a connection ends that connection. Only a loop that cannot be
 //! made, or cannot wait, ends the server.
 
 use nix::sys::signal::Signal;
