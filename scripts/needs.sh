@@ -1,4 +1,4 @@
-# Sourced by run and test: what has to be on the machine, and how it gets there.
+# Sourced by run, test and compare-generators: what has to be on the machine, and how it gets there.
 
 say() { printf '%s\n' "$*" >&2; }
 
