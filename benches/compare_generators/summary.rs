@@ -141,7 +141,11 @@ fn row(load: Load, found: &Found, runs: &[&Run], own: &[&Run], seed: u64) -> Row
     });
     let mut remarks: Vec<String> = found.path.as_ref().err().into_iter().cloned().collect();
     remarks.extend(failures(runs));
-    remarks.extend(shortfall(load, medians.get(Metric::PerSecond)));
+    remarks.extend(shortfall(load, &medians).map(|short| {
+        let has_quantiles = medians.get(Metric::P50).is_some();
+        let backlog = ": its quantiles tell of the backlog";
+        short + if has_quantiles { backlog } else { "" }
+    }));
     remarks.extend(doubts(runs));
     Row {
         generator: found.generator.name,
@@ -213,17 +217,13 @@ fn failures(runs: &[&Run]) -> Option<String> {
     ))
 }
 
-fn shortfall(load: Load, per_s: Option<&f64>) -> Option<String> {
+/// The share of an open loop's rate that was reached, in per cent, where it was not reached.
+pub fn shortfall(load: Load, medians: &Figures<f64>) -> Option<String> {
     let Load::Open { rate_per_s } = load else {
         return None;
     };
-    let reached = per_s? / f64::from(rate_per_s);
-    (reached < REACHED_AT_LEAST).then(|| {
-        format!(
-            "reached {:.1} % of the rate: its quantiles tell of the backlog",
-            reached * 100.0
-        )
-    })
+    let reached = medians.get(Metric::PerSecond)? / f64::from(rate_per_s);
+    (reached < REACHED_AT_LEAST).then(|| format!("reached {:.1} % of the rate", reached * 100.0))
 }
 
 /// Each check that the generator's own measurement failed, with how often and what it found last.

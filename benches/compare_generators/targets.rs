@@ -1,6 +1,8 @@
 //! What this project's own generator sets out to reach, and whether it did. Told, never enforced:
 //! figures depend on the machine.
 
+use std::fmt::Write;
+
 use schema::Estimate;
 use serde::Serialize;
 
@@ -9,7 +11,7 @@ use crate::{
     number,
     offered::Load,
     record::Part,
-    summary::{Metric, Row},
+    summary::{self, Metric, Row},
 };
 
 /// Most CPU time per request in the closed loop, as a share of a peer's.
@@ -68,11 +70,18 @@ fn no_higher_than_best(part: &Part, metric: Metric, name: &str) -> Target {
         || "the best peer's".to_owned(),
         |row| format!("{}'s, the best peer's", row.generator),
     );
-    at_most(
+    let mut target = at_most(
         format!("{name} in the {} no higher than {whose}", part.load),
         best.and_then(|row| row.own_over_it.get(metric)),
         1.0,
-    )
+    );
+    if let Some(row) = best
+        && let Some(short) = summary::shortfall(part.load, &row.medians)
+    {
+        // Lower than the backlog of a peer that could not keep up is no great thing.
+        let _ = write!(target.figure, ", but {} {short}", row.generator);
+    }
+    target
 }
 
 fn at_most(sentence: String, ratio: Option<&Estimate>, most: f64) -> Target {
@@ -110,11 +119,7 @@ fn not_measured() -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{
-        generators::tests::all_found,
-        rounds::Run,
-        summary::{self, tests::run},
-    };
+    use crate::{generators::tests::all_found, rounds::Run, summary::tests::run};
 
     const OURS_AT: usize = 0;
     const OHA_AT: usize = 5;
@@ -158,5 +163,22 @@ mod tests {
         assert_eq!(met(&targets, "p99 in the open loop, 100,000"), Some(true));
         assert_eq!(met(&targets, "lateness p99"), Some(true));
         assert_eq!(met(&targets, "20,000 requests/s below"), None);
+    }
+
+    #[test]
+    fn a_best_peer_that_could_not_keep_up_is_named_so() {
+        let open = Load::Open { rate_per_s: 1000 };
+        let runs = [
+            run(open, OURS_AT, 0, 1000, 1.0),
+            run(open, OHA_AT, 0, 500, 9.0),
+        ];
+        let target = no_higher_than_best(&part(open, &runs), Metric::P50, "p50");
+        assert_eq!(target.met, Some(true));
+        assert!(
+            target
+                .figure
+                .ends_with("but oha reached 50.0 % of the rate"),
+            "{target:?}"
+        );
     }
 }
