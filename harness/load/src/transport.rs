@@ -96,6 +96,9 @@ fn open(route: &Route) -> io::Result<OwnedFd> {
     let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
     let socket = socket_with(family, SocketType::STREAM, flags, None)?;
     sockopt::set_tcp_nodelay(&socket, true)?;
+    // A request is one segment, so congestion control has nothing to decide; the simplest costs the
+    // least. BBR, where it is the system's, paces with a timer. Where it is refused, the system's stays.
+    let _ = sockopt::set_tcp_congestion(&socket, "reno");
     if let Some(from) = route.from {
         bind(&socket, &from)?;
     }
