@@ -42,13 +42,8 @@ pub struct LoadArgs {
     /// Generator threads, each on a CPU of its own [default: half of the cores]
     #[arg(short, long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1024))]
     pub threads: Option<u32>,
-    /// CPUs of the generator, one thread each
-    #[arg(
-        long,
-        value_name = "LIST",
-        value_delimiter = ',',
-        conflicts_with = "threads"
-    )]
+    /// CPUs of the generator, one thread each; with --threads, the first so many of them
+    #[arg(long, value_name = "LIST", value_delimiter = ',')]
     pub cpus: Vec<u32>,
     /// How long a request may take, from when it was due
     #[arg(long, value_name = "TIME", default_value = "5s", value_parser = duration)]

@@ -16,13 +16,21 @@ pub fn choose(args: &LoadArgs, server_cpus: Option<&[u32]>) -> anyhow::Result<Ve
             "--cpus: this process may not use CPU {cpu}; choose from {allowed:?}"
         )));
     }
-    if !args.cpus.is_empty() {
-        return Ok(args.cpus.clone());
-    }
-    let cpus = pick(&allowed, &topology.plan().generator_cpus, server_cpus);
+    let given = !args.cpus.is_empty();
+    let cpus = if given {
+        args.cpus.clone()
+    } else {
+        pick(&allowed, &topology.plan().generator_cpus, server_cpus)
+    };
     let threads = args.threads.map_or(cpus.len(), |threads| threads as usize);
     if threads <= cpus.len() {
         return Ok(cpus[..threads].to_vec());
+    }
+    if given {
+        return Err(usage(format!(
+            "--threads {threads}: each thread needs a CPU, and --cpus gives {}",
+            cpus.len()
+        )));
     }
     // More threads than the server leaves CPUs for: take what there is.
     let others = allowed.iter().filter(|cpu| !cpus.contains(cpu)).copied();
