@@ -4,9 +4,12 @@
 //! (the tally begins anew, requests under way are offered to it); count; close the window.
 //!
 //! In steady state the loop makes two system calls a request (one to send, one to receive) and one
-//! to wait for as many answers as have come. It allocates nothing for a correct answer. It reads the
-//! clock once for each answer, where the end of one request is the start of the next, and once more
-//! for each request that starts at another time.
+//! to wait for as many answers as have come. It allocates nothing for a correct answer, and reads the
+//! clock twice for each request: as it is sent and as its answer is whole.
+//!
+//! A closed loop reads all answers at hand before it sends the next requests. A server that has gone
+//! to sleep then finds several as it wakes, and is woken less often; sending each at once took a
+//! seventh more CPU time here.
 //!
 //! Times are nanoseconds since the load's epoch, but for those of the schedule, which begin with the
 //! load.
@@ -119,6 +122,8 @@ pub struct Engine<'a, T> {
     down: VecDeque<u32>,
     /// Slots that think, and when they are due.
     thinking: VecDeque<(u64, u32)>,
+    /// Slots that ask again as soon as the answers at hand have been read.
+    eager: Vec<u32>,
     /// Slots that rest, and until when.
     resting: VecDeque<(u64, u32)>,
     routes: Routes,
@@ -160,6 +165,7 @@ impl<'a, T: Transport> Engine<'a, T> {
             free: VecDeque::with_capacity(slots),
             down: VecDeque::new(),
             thinking: VecDeque::new(),
+            eager: Vec::with_capacity(slots),
             resting: VecDeque::new(),
             routes: Routes::new(spec.address, spec.reuse, start),
             schedule: None,
@@ -335,6 +341,9 @@ impl<'a, T: Transport> Engine<'a, T> {
     /// How long to wait for events: until something is due. What is due very soon is waited for
     /// awake.
     fn patience_ns(&self, now_ns: u64) -> u64 {
+        if !self.eager.is_empty() {
+            return 0;
+        }
         let mut due_ns = u64::MAX;
         if let Some(&(until_ns, _)) = self.thinking.front() {
             due_ns = until_ns;

@@ -12,7 +12,8 @@
 //!
 //! Four times are kept of each request: intended (when it was due), dispatched (when the generator
 //! had it in hand), first write, last byte. In a closed loop a request is due as soon as its
-//! connection has been answered and has thought; in an open loop it is due at a time drawn
+//! connection has been answered and has thought (without time to think: as its turn to be sent
+//! comes); in an open loop it is due at a time drawn
 //! beforehand, any free connection takes the oldest that is due, and nothing is ever dropped.
 //!
 //! Invariants: `offered = completed + errors + timeouts + unfinished`, each side counted for itself;

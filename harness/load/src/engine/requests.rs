@@ -24,6 +24,7 @@ impl<T: Transport> Engine<'_, T> {
             self.resting.pop_front();
             self.released(slot, now_ns);
         }
+        self.ask_again();
         while let Some(&(intended_ns, slot)) = self.thinking.front()
             && intended_ns <= now_ns
         {
@@ -35,6 +36,22 @@ impl<T: Transport> Engine<'_, T> {
         if self.schedule.is_some() {
             self.take_arrivals(now_ns);
         }
+    }
+
+    /// Requests of a closed loop without time to think are due as their turn to be sent comes.
+    fn ask_again(&mut self) {
+        if self.eager.is_empty() {
+            return;
+        }
+        let mut eager = std::mem::take(&mut self.eager);
+        for slot in eager.drain(..) {
+            let now_ns = self.now();
+            let due = self.due(now_ns, now_ns);
+            self.assign(slot, due, now_ns);
+        }
+        // What failed meanwhile asks again after the next look at the sockets.
+        eager.append(&mut self.eager);
+        self.eager = eager;
     }
 
     fn take_arrivals(&mut self, mut now_ns: u64) {
@@ -181,10 +198,7 @@ impl<T: Transport> Engine<'_, T> {
     /// A slot has no request any more; what it does next is a matter of the pace.
     pub(super) fn released(&mut self, slot: u32, now_ns: u64) {
         match self.spec.pace {
-            Pace::ClosedLoop { think_ns: 0 } => {
-                let due = self.due(now_ns, now_ns);
-                self.assign(slot, due, now_ns);
-            }
+            Pace::ClosedLoop { think_ns: 0 } => self.eager.push(slot),
             Pace::ClosedLoop { think_ns } => self.thinking.push_back((now_ns + think_ns, slot)),
             Pace::OpenLoop(_) => {
                 self.push_free(slot);
