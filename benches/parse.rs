@@ -41,13 +41,17 @@ fn parse(criterion: &mut Criterion) {
             });
         }
         let mut parser = Parser::default();
-        group.bench_with_input(BenchmarkId::new(name, "new-head"), bytes, |bencher, bytes| {
-            bencher.iter_batched_ref(
-                KnownHead::default,
-                |known| read(&mut parser, known, black_box(bytes), usize::MAX),
-                BatchSize::SmallInput,
-            );
-        });
+        group.bench_with_input(
+            BenchmarkId::new(name, "new-head"),
+            bytes,
+            |bencher, bytes| {
+                bencher.iter_batched_ref(
+                    KnownHead::default,
+                    |known| read(&mut parser, known, black_box(bytes), usize::MAX),
+                    BatchSize::SmallInput,
+                );
+            },
+        );
     }
     group.finish();
 }

@@ -6,8 +6,8 @@
 mod args;
 mod cpus;
 mod files;
-mod live;
 mod listener;
+mod live;
 mod target;
 mod text;
 

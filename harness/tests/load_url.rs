@@ -70,7 +70,8 @@ fn load(url: &str, args: &[&str]) -> Command {
             command.args([flag, value]);
         }
     }
-    command.args(["--cpus", &first_cpu()])
+    command
+        .args(["--cpus", &first_cpu()])
         .args(args)
         .stdin(Stdio::null());
     command
@@ -119,7 +120,10 @@ fn an_open_loop_says_when_requests_were_due() {
     let Pace::OpenLoop(open) = report.pace else {
         panic!("{:?}", report.pace)
     };
-    assert_eq!((open.from_per_s, open.to_per_s, open.seed), (500.0, 1500.0, 5));
+    assert_eq!(
+        (open.from_per_s, open.to_per_s, open.seed),
+        (500.0, 1500.0, 5)
+    );
     // 300 on average, and chance.
     assert!((200..400).contains(&report.result.offered), "{report:?}");
     assert!(report.result.arrivals.is_some());
@@ -168,7 +172,9 @@ fn people_get_columns_and_a_verdict() {
 fn wrong_answers_make_the_result_invalid_and_are_told() {
     let _turn = turn();
     let server = single();
-    let output = load(&format!("{}nothing-here", server.url), &[]).output().unwrap();
+    let output = load(&format!("{}nothing-here", server.url), &[])
+        .output()
+        .unwrap();
     assert_eq!(output.status.code(), Some(3));
     let text = stdout(&output);
     assert!(text.contains("status 404 instead of 200"), "{text}");
@@ -181,13 +187,16 @@ fn histograms_land_in_the_files_asked_for() {
     let server = single();
     let dir = tempfile::tempdir().unwrap();
     let (hgrm, hlog) = (dir.path().join("a.hgrm"), dir.path().join("a.hlog"));
-    let output = load(&server.url, &["--json", "--interval", "100ms", "-r", "1000"])
-        .arg("--hgrm")
-        .arg(&hgrm)
-        .arg("--hlog")
-        .arg(&hlog)
-        .output()
-        .unwrap();
+    let output = load(
+        &server.url,
+        &["--json", "--interval", "100ms", "-r", "1000"],
+    )
+    .arg("--hgrm")
+    .arg(&hgrm)
+    .arg("--hlog")
+    .arg(&hlog)
+    .output()
+    .unwrap();
     let completed = report(&output).result.completed;
 
     let text = fs::read_to_string(&hgrm).unwrap();
@@ -204,8 +213,9 @@ fn histograms_land_in_the_files_asked_for() {
             intervals += 1;
             if interval.tag().unwrap().as_str() == "response" {
                 let packed = base64(interval.encoded_histogram());
-                let histogram: Histogram<u64> =
-                    Deserializer::new().deserialize(&mut packed.as_slice()).unwrap();
+                let histogram: Histogram<u64> = Deserializer::new()
+                    .deserialize(&mut packed.as_slice())
+                    .unwrap();
                 responses += histogram.len();
             }
         }
@@ -241,11 +251,14 @@ fn ctrl_c_reports_what_was_measured_until_then() {
     let server = single();
     let dir = tempfile::tempdir().unwrap();
     let hlog = dir.path().join("a.hlog");
-    let child = load(&server.url, &["--json", "--interval", "50ms", "-d", "10m", "--hlog"])
-        .arg(&hlog)
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn();
+    let child = load(
+        &server.url,
+        &["--json", "--interval", "50ms", "-d", "10m", "--hlog"],
+    )
+    .arg(&hlog)
+    .stdout(Stdio::piped())
+    .stderr(Stdio::piped())
+    .spawn();
     let mut child = child.unwrap();
     while !fs::read_to_string(&hlog).is_ok_and(|log| log.contains("Tag=")) {
         assert!(child.try_wait().unwrap().is_none(), "it ended by itself");
@@ -283,7 +296,11 @@ fn what_makes_no_sense_is_refused_before_anything_is_sent() {
         2,
         &["192.0.2.1", "--allow-remote"],
     );
-    assert_one_line(&load("https://127.0.0.1/", &[]).output().unwrap(), 2, &["TLS"]);
+    assert_one_line(
+        &load("https://127.0.0.1/", &[]).output().unwrap(),
+        2,
+        &["TLS"],
+    );
     let nowhere = load(&url, &["--hgrm", "/nowhere/a.hgrm"]).output().unwrap();
     assert_one_line(&nowhere, 1, &["/nowhere/a.hgrm"]);
     for args in [
@@ -295,7 +312,11 @@ fn what_makes_no_sense_is_refused_before_anything_is_sent() {
         ["--arrivals", "poisson"],
         ["--threads", "0"],
     ] {
-        let output = Command::new(COUNTERS).args(["load", &url]).args(args).output().unwrap();
+        let output = Command::new(COUNTERS)
+            .args(["load", &url])
+            .args(args)
+            .output()
+            .unwrap();
         assert_eq!(output.status.code(), Some(2), "{args:?}");
     }
     listener.set_nonblocking(true).unwrap();
@@ -336,7 +357,10 @@ fn python_that_closes_after_each_answer_is_answered_rightly() {
     });
     let report = assert_right(&load(&server.url, &["--json", "-c", "2"]).output().unwrap());
     let result = &report.result;
-    assert!(result.connections_opened + 2 >= result.completed, "{result:?}");
+    assert!(
+        result.connections_opened + 2 >= result.completed,
+        "{result:?}"
+    );
 }
 
 #[test]

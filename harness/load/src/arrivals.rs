@@ -300,7 +300,10 @@ mod tests {
         assert_eq!(all.len(), 14);
         for (index, due) in all.iter().enumerate() {
             let exact = (index + 1) as f64 / 3.0 * 1e9;
-            assert!((*due as f64 - exact).abs() < 2.0, "{due} instead of {exact}");
+            assert!(
+                (*due as f64 - exact).abs() < 2.0,
+                "{due} instead of {exact}"
+            );
         }
     }
 
@@ -353,7 +356,10 @@ mod tests {
             let (open, rate) = open(from, to, Arrivals::Poisson);
             let figures = observed(&open, rate, threads);
             let spread = 5.0 * figures.expected.sqrt();
-            assert!((figures.came as f64 - figures.expected).abs() < spread, "{figures:?}");
+            assert!(
+                (figures.came as f64 - figures.expected).abs() < spread,
+                "{figures:?}"
+            );
             // 19 degrees of freedom: mean 19, standard deviation 6.2.
             assert!(figures.gap_chi_square.unwrap() < 50.0, "{figures:?}");
             let dispersion = figures.dispersion.unwrap();

@@ -43,7 +43,13 @@ pub fn checks(spec: &LoadSpec, result: &LoadResult, server_cpus: Option<&[u32]>)
     checks
 }
 
-fn check(name: &str, passed: bool, figure: Option<f64>, limit: Option<f64>, sentence: String) -> Check {
+fn check(
+    name: &str,
+    passed: bool,
+    figure: Option<f64>,
+    limit: Option<f64>,
+    sentence: String,
+) -> Check {
     Check {
         name: name.to_owned(),
         passed,
@@ -170,7 +176,13 @@ fn arrivals(spec: &LoadSpec, result: &LoadResult) -> Option<Check> {
             let sentence = format!(
                 "requests were taken in hand with a dispersion of {dispersion:.2} (Poisson: 1, within {tolerance:.2}); chi-square of their gaps {gaps:.1} (at most {GAPS_LIMIT})"
             );
-            check("arrivals", passed, Some(dispersion), Some(1.0 + tolerance), sentence)
+            check(
+                "arrivals",
+                passed,
+                Some(dispersion),
+                Some(1.0 + tolerance),
+                sentence,
+            )
         }
         Arrivals::Constant => {
             let sentence = format!(
@@ -204,7 +216,13 @@ fn littles_law(spec: &LoadSpec, result: &LoadResult) -> Check {
         "{counted:.2} connections were busy on average; throughput times mean service time says {expected:.2} (Little's law, within {:.1} %)",
         limit * 100.0
     );
-    check("littles-law", off <= limit, Some(off), Some(limit), sentence)
+    check(
+        "littles-law",
+        off <= limit,
+        Some(off),
+        Some(limit),
+        sentence,
+    )
 }
 
 fn cpu_wait(spec: &LoadSpec, result: &LoadResult, server_cpus: Option<&[u32]>) -> Check {
@@ -220,7 +238,8 @@ fn cpu_wait(spec: &LoadSpec, result: &LoadResult, server_cpus: Option<&[u32]>) -
         (Some(_), false) => format!("the server may use CPU {} too", shared.join(", ")),
     };
     let Some(waited) = result.generator_run_queue_wait_ns else {
-        let sentence = format!("{may}; this kernel does not say how long the generator waited for its own");
+        let sentence =
+            format!("{may}; this kernel does not say how long the generator waited for its own");
         return check("cpu-wait", shared.is_empty(), None, None, sentence);
     };
     let had = result.elapsed_ns as f64 * f64::from(result.generator_threads.max(1));

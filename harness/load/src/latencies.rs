@@ -176,10 +176,7 @@ fn merge(sum: &mut Histogram<u64>, more: &Histogram<u64>) {
 }
 
 /// Quantiles of what completed and what was waited for in vain, together.
-fn quantiles(
-    completed: &Histogram<u64>,
-    in_vain: &Histogram<u64>,
-) -> Option<LatencyQuantiles> {
+fn quantiles(completed: &Histogram<u64>, in_vain: &Histogram<u64>) -> Option<LatencyQuantiles> {
     if completed.is_empty() {
         return None;
     }

@@ -116,6 +116,11 @@ impl Parser {
     /// # Errors
     /// [`ProtocolError`] where they are no HTTP/1.1 answer; the connection is of no use then.
     pub fn feed(&mut self, known: &mut KnownHead, input: &[u8]) -> Result<Fed, ProtocolError> {
+        if !self.is_within_answer()
+            && let Some(whole) = known.whole_answer(input)
+        {
+            return Ok(whole);
+        }
         let mut rest = input;
         while !rest.is_empty() {
             let done = match self.state {
@@ -229,14 +234,13 @@ impl Parser {
 
     /// Sets out on what follows a head; true where nothing does.
     fn begin_body(&mut self, head: Head) -> bool {
-        if (100..200).contains(&head.status) && head.status != 101 {
+        if head.is_interim() {
             return false;
         }
         self.status = head.status;
         self.keep_alive = head.keep_alive;
-        let bodiless = matches!(head.status, 101 | 204 | 304);
         match head.framing {
-            _ if bodiless => return true,
+            _ if head.is_bodiless() => return true,
             Framing::Sized(0) => return true,
             Framing::Sized(remaining) => self.state = State::Sized { remaining },
             Framing::Chunked => self.state = State::ChunkSize,
@@ -302,6 +306,18 @@ struct Head {
     framing: Framing,
 }
 
+impl Head {
+    /// Another one follows.
+    fn is_interim(self) -> bool {
+        (100..200).contains(&self.status) && self.status != 101
+    }
+
+    /// No body follows, whatever the fields say.
+    fn is_bodiless(self) -> bool {
+        matches!(self.status, 101 | 204 | 304)
+    }
+}
+
 /// The last head that was parsed; one does for all connections of a thread.
 #[derive(Debug, Default)]
 pub struct KnownHead {
@@ -312,6 +328,27 @@ pub struct KnownHead {
 impl KnownHead {
     fn begins(&self, input: &[u8]) -> Option<Head> {
         self.head.filter(|_| input.starts_with(&self.bytes))
+    }
+
+    /// The answer, where the input begins with all of it: the common case, at the least cost.
+    fn whole_answer(&self, input: &[u8]) -> Option<Fed> {
+        let head = self.begins(input)?;
+        let Framing::Sized(length @ 1..) = head.framing else {
+            return None;
+        };
+        if head.is_interim() || head.is_bodiless() {
+            return None;
+        }
+        let rest = &input[self.bytes.len()..];
+        let body = rest.get(..usize::try_from(length).ok()?)?;
+        Some(Fed::Whole {
+            consumed: self.bytes.len() + body.len(),
+            answer: Answer {
+                status: head.status,
+                keep_alive: head.keep_alive,
+                body: BodyStart::of(body),
+            },
+        })
     }
 
     fn remember(&mut self, bytes: &[u8], head: Head) {

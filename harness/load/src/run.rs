@@ -177,7 +177,9 @@ impl Running {
                 let _ = reports.send((index, Report::Failed(error)));
             }
         };
-        let thread = thread::Builder::new().name(format!("load-{index}")).spawn(body)?;
+        let thread = thread::Builder::new()
+            .name(format!("load-{index}"))
+            .spawn(body)?;
         self.threads.push(thread);
         Ok(())
     }
@@ -272,7 +274,8 @@ impl Running {
         if *count < self.threads.len() {
             return;
         }
-        if let (Some((_, tally)), Some(interval)) = (self.partial.remove(&number), self.spec.interval)
+        if let (Some((_, tally)), Some(interval)) =
+            (self.partial.remove(&number), self.spec.interval)
         {
             let passed = if number == u64::MAX {
                 let elapsed = Duration::from_nanos(tally.elapsed_ns.saturating_sub(1));

@@ -23,6 +23,14 @@ impl Default for BodyStart {
 impl BodyStart {
     const CAPACITY: usize = 40;
 
+    /// Of a body that came in one piece.
+    #[must_use]
+    pub fn of(body: &[u8]) -> Self {
+        let mut start = Self::default();
+        start.extend(body);
+        start
+    }
+
     /// Takes the next bytes of the body.
     pub fn extend(&mut self, bytes: &[u8]) {
         let start = usize::from(self.kept);

@@ -190,7 +190,10 @@ fn one_whose_head_never_ends() {
         if !read_request(&mut reader) || writer.write_all(b"HTTP/1.1 200 OK\r\n").is_err() {
             return;
         }
-        while writer.write_all(b"X-Padding: more and more of it\r\n").is_ok() {}
+        while writer
+            .write_all(b"X-Padding: more and more of it\r\n")
+            .is_ok()
+        {}
     });
     for result in both(address, PATIENT) {
         let (kind, first) = only_error(&result);
@@ -204,8 +207,14 @@ fn one_that_says_something_other_than_200() {
     let address = answering(|_| b"HTTP/1.1 503 Busy\r\nContent-Length: 0\r\n\r\n".to_vec());
     for result in both(address, PATIENT) {
         let (kind, first) = only_error(&result);
-        assert_eq!((kind, first), (ErrorKind::Status, "status 503 instead of 200"));
-        assert!(result.connections_opened == 0, "the connections stay: {result:?}");
+        assert_eq!(
+            (kind, first),
+            (ErrorKind::Status, "status 503 instead of 200")
+        );
+        assert!(
+            result.connections_opened == 0,
+            "the connections stay: {result:?}"
+        );
     }
 }
 

@@ -199,7 +199,10 @@ fn a_new_connection_for_each_request_comes_from_many_addresses() {
     let seen = Arc::new(Mutex::new(std::collections::BTreeSet::new()));
     let noted = Arc::clone(&seen);
     let address = serve(move |stream| {
-        noted.lock().unwrap().insert(stream.peer_addr().unwrap().ip());
+        noted
+            .lock()
+            .unwrap()
+            .insert(stream.peer_addr().unwrap().ip());
         let mut writer = stream.try_clone().unwrap();
         let mut reader = BufReader::new(stream);
         if read_request(&mut reader) {

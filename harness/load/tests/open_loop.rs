@@ -116,7 +116,10 @@ fn a_stall_of_the_server_is_in_the_response_times_and_not_in_the_service_times()
     // A fifth of the requests were due during the pause: their mean wait is half of it. Only the
     // four that were under way show in the service times.
     assert!(response.p90_ns > 40_000_000, "{response:?}");
-    assert!(response.p90_ns > 4 * service.p90_ns, "{response:?} {service:?}");
+    assert!(
+        response.p90_ns > 4 * service.p90_ns,
+        "{response:?} {service:?}"
+    );
     assert!(response.max_ns >= 100_000_000 - 5_000_000, "{response:?}");
     assert!(result.connection_wait.unwrap().max_ns > 50_000_000);
 }

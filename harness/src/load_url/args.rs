@@ -158,7 +158,10 @@ fn header(text: &str) -> Result<(String, String), String> {
     if name.is_empty() || !name.bytes().all(is_token) {
         return Err(format!("'{name}' is no name of a header field"));
     }
-    if value.bytes().any(|byte| byte.is_ascii_control() && byte != b'\t') {
+    if value
+        .bytes()
+        .any(|byte| byte.is_ascii_control() && byte != b'\t')
+    {
         return Err("the value holds control characters".to_owned());
     }
     if ["content-length", "transfer-encoding"]
@@ -180,7 +183,9 @@ mod tests {
         assert_eq!(read("20000"), Ok((20e3, 20e3)));
         assert_eq!(read("100:2e4"), Ok((100.0, 20e3)));
         assert_eq!(read("0:10"), Ok((0.0, 10.0)));
-        for wrong in ["", "fast", "-1", "1:", "0", "0:0", "inf", "NaN", "1:2:3", "1e12"] {
+        for wrong in [
+            "", "fast", "-1", "1:", "0", "0:0", "inf", "NaN", "1:2:3", "1e12",
+        ] {
             assert!(read(wrong).is_err(), "{wrong}");
         }
     }

@@ -1,10 +1,6 @@
 //! Which CPUs the generator takes.
 
-use crate::{
-    cores::Topology,
-    exit::usage,
-    load_url::LoadArgs,
-};
+use crate::{cores::Topology, exit::usage, load_url::LoadArgs};
 
 /// Those asked for; else as many as asked for of those the server leaves free; else the generator's
 /// half of the machine.

@@ -44,8 +44,8 @@ impl Files {
     /// Creates them.
     pub fn create(args: &LoadArgs, started_unix_ns: u64) -> anyhow::Result<Self> {
         let create = |path: &Path| -> anyhow::Result<(File, String)> {
-            let file = File::create(path)
-                .with_context(|| format!("cannot write {}", path.display()))?;
+            let file =
+                File::create(path).with_context(|| format!("cannot write {}", path.display()))?;
             Ok((file, path.display().to_string()))
         };
         let log = args.hlog.as_deref().map(create).transpose()?;
@@ -107,7 +107,11 @@ impl Log {
             .windows(5)
             .position(|bytes| bytes == b"\nTag=")
             .map_or(0, |newline| newline + 1);
-        bytes.extend_from_slice(if self.begun { &header[first..] } else { &header });
+        bytes.extend_from_slice(if self.begun {
+            &header[first..]
+        } else {
+            &header
+        });
         self.begun = true;
         Ok(self.file.write_all(&bytes)?)
     }

@@ -28,7 +28,9 @@ pub fn cpus_of(address: SocketAddr) -> Option<Vec<u32>> {
         let listens = files
             .flatten()
             .any(|file| matches!(file.target, FDTarget::Socket(inode) if inodes.contains(&inode)));
-        let Ok(threads) = process.tasks() else { continue };
+        let Ok(threads) = process.tasks() else {
+            continue;
+        };
         if !listens {
             continue;
         }
@@ -53,7 +55,10 @@ pub fn cpus_of(address: SocketAddr) -> Option<Vec<u32>> {
 }
 
 fn listening_inodes(address: SocketAddr) -> Vec<u64> {
-    let sockets = tcp().into_iter().flatten().chain(tcp6().into_iter().flatten());
+    let sockets = tcp()
+        .into_iter()
+        .flatten()
+        .chain(tcp6().into_iter().flatten());
     sockets
         .filter(|socket| socket.state == TcpState::Listen)
         .filter(|socket| {

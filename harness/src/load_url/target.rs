@@ -33,7 +33,13 @@ impl Target {
                 return Err(wrong("the URL", url, words));
             }
             Some(_) => return Err(wrong("the URL", url, "only http:// is spoken here")),
-            None => return Err(wrong("the URL", url, &format!("it has no scheme; {instead}"))),
+            None => {
+                return Err(wrong(
+                    "the URL",
+                    url,
+                    &format!("it has no scheme; {instead}"),
+                ));
+            }
         }
         let authority = uri
             .authority()

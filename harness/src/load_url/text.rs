@@ -54,7 +54,11 @@ fn write(to: &mut String, report: &LoadReport) -> std::fmt::Result {
         per_request(cpu.user_ns),
         per_request(cpu.system_ns),
         result.generator_threads,
-        if result.generator_threads == 1 { "thread" } else { "threads" },
+        if result.generator_threads == 1 {
+            "thread"
+        } else {
+            "threads"
+        },
         result.transport
     )?;
     writeln!(to, "Checks")?;
@@ -82,7 +86,11 @@ fn conditions(report: &LoadReport) -> String {
             } else {
                 format!("{} to {}/s", rate(open.from_per_s), rate(open.to_per_s))
             };
-            format!("open loop, {rate} {}, seed {}", open.arrivals.name(), open.seed)
+            format!(
+                "open loop, {rate} {}, seed {}",
+                open.arrivals.name(),
+                open.seed
+            )
         }
     };
     let connections = if report.connections == 1 {
@@ -95,7 +103,10 @@ fn conditions(report: &LoadReport) -> String {
         Reuse::NewConnection => "a new one for each request",
     };
     let cpus: Vec<String> = report.cpus.iter().map(ToString::to_string).collect();
-    format!("{pace}; {connections}, {reuse}; generator on CPU {}", cpus.join(", "))
+    format!(
+        "{pace}; {connections}, {reuse}; generator on CPU {}",
+        cpus.join(", ")
+    )
 }
 
 fn write_latencies(to: &mut String, report: &LoadReport) -> std::fmt::Result {
@@ -128,7 +139,10 @@ fn write_latencies(to: &mut String, report: &LoadReport) -> std::fmt::Result {
         )?;
     }
     if response.bounds_from.is_some() {
-        writeln!(to, "  ≥: lower bounds, as they reach into requests that never completed.")?;
+        writeln!(
+            to,
+            "  ≥: lower bounds, as they reach into requests that never completed."
+        )?;
     }
     writeln!(to)
 }
@@ -155,13 +169,23 @@ fn write_workers(to: &mut String, report: &LoadReport) -> std::fmt::Result {
     if result.requests_by_worker.is_empty() {
         return Ok(());
     }
-    writeln!(to, "{:<22}{:>10} {:>10} {:>12}", "Workers", "requests", "share", "connections")?;
+    writeln!(
+        to,
+        "{:<22}{:>10} {:>10} {:>12}",
+        "Workers", "requests", "share", "connections"
+    )?;
     for (worker, requests) in result.requests_by_worker.iter().take(SHOWN_WORKERS) {
         let connections = result.connections_by_worker.get(worker).unwrap_or(&0);
         let share = *requests as f64 / result.completed.max(1) as f64 * 100.0;
-        writeln!(to, "  {worker:<20}{requests:>10} {share:>8.1} % {connections:>12}")?;
+        writeln!(
+            to,
+            "  {worker:<20}{requests:>10} {share:>8.1} % {connections:>12}"
+        )?;
     }
-    let more = result.requests_by_worker.len().saturating_sub(SHOWN_WORKERS);
+    let more = result
+        .requests_by_worker
+        .len()
+        .saturating_sub(SHOWN_WORKERS);
     if more > 0 {
         writeln!(to, "  and {more} more")?;
     }
@@ -221,7 +245,9 @@ mod tests {
             .collect();
         assert_eq!(
             texts,
-            ["0 ns", "999 ns", "1.00 µs", "12.3 µs", "123 µs", "1.50 ms", "2.00 s"]
+            [
+                "0 ns", "999 ns", "1.00 µs", "12.3 µs", "123 µs", "1.50 ms", "2.00 s"
+            ]
         );
     }
 }

@@ -7,13 +7,7 @@ use rustix::io::write;
 use schema::{ErrorKind, Pace, Reuse};
 
 use super::{Engine, Phase, REST_NS, nanos};
-use crate::{
-    backlog::Due,
-    response::Parser,
-    slot::State,
-    tally::Times,
-    transport::Transport,
-};
+use crate::{backlog::Due, response::Parser, slot::State, tally::Times, transport::Transport};
 
 impl<T: Transport> Engine<'_, T> {
     /// Sends whatever is due, the oldest first, as far as there are free connections.

@@ -205,7 +205,11 @@ fn go_on_sending(socket: &mut Socket, request: &[u8]) -> io::Result<()> {
         return Ok(());
     };
     while socket.unsent > 0 {
-        match send(fd, &request[request.len() - socket.unsent..], SendFlags::NOSIGNAL) {
+        match send(
+            fd,
+            &request[request.len() - socket.unsent..],
+            SendFlags::NOSIGNAL,
+        ) {
             Ok(taken) => socket.unsent -= taken,
             Err(Errno::AGAIN) => return Ok(()),
             Err(Errno::INTR) => {}

@@ -177,9 +177,10 @@ impl Transport for Uring {
         };
         let armed = number(kind, slot, socket.generation);
         self.leaving.push(fd);
-        let cancel = opcode::AsyncCancel::new(armed)
-            .build()
-            .user_data(number(Kind::Cancel, slot, 0));
+        let cancel =
+            opcode::AsyncCancel::new(armed)
+                .build()
+                .user_data(number(Kind::Cancel, slot, 0));
         // A queue that cannot be submitted says so at the next wait; its sockets end with the ring.
         let _ = self.push(&cancel);
     }

@@ -26,13 +26,11 @@ pub struct Buffers {
 }
 
 impl Buffers {
-    const LAYOUT: Layout = match Layout::from_size_align(
-        COUNT as usize * size_of::<BufRingEntry>(),
-        PAGE,
-    ) {
-        Ok(layout) => layout,
-        Err(_) => panic!("the size is small and the alignment a power of two"),
-    };
+    const LAYOUT: Layout =
+        match Layout::from_size_align(COUNT as usize * size_of::<BufRingEntry>(), PAGE) {
+            Ok(layout) => layout,
+            Err(_) => panic!("the size is small and the alignment a power of two"),
+        };
 
     /// Registers a ring with all its buffers.
     pub fn register(ring: &IoUring) -> io::Result<Self> {
