@@ -93,7 +93,7 @@ mod tests {
     #[test]
     fn the_ready_line_is_told_from_lines_for_people() {
         let address = "127.0.0.1:81".parse().unwrap();
-        assert_eq!(read(&line(1, "shared", 2)), Ok(Some(address)));
+        assert_eq!(read(&line(SCHEMA_VERSION, "shared", 2)), Ok(Some(address)));
         for other in ["Worker 7 started", "{\"level\":\"info\"}", "{", ""] {
             assert_eq!(read(other), Ok(None), "{other}");
         }
@@ -102,20 +102,21 @@ mod tests {
     #[test]
     fn a_line_of_another_version_is_told_as_such_even_if_nothing_else_of_it_can_be_read() {
         for other in [
-            line(2, "shared", 2),
-            r#"{"schema_version":2,"addresses":[]}"#.to_owned(),
+            line(999, "shared", 2),
+            r#"{"schema_version":999,"addresses":[]}"#.to_owned(),
         ] {
             let error = read(&other).unwrap_err();
-            assert!(error.contains("schema version 2"), "{error}");
+            assert!(error.contains("schema version 999"), "{error}");
         }
-        let error = read(r#"{"schema_version":1,"addresses":[]}"#).unwrap_err();
+        let ours = format!(r#"{{"schema_version":{SCHEMA_VERSION},"addresses":[]}}"#);
+        let error = read(&ours).unwrap_err();
         assert!(error.contains("missing field"), "{error}");
     }
 
     #[test]
     fn another_server_than_was_asked_for_is_refused() {
         for (accept, workers) in [("reuseport", 2), ("shared", 1)] {
-            let error = read(&line(1, accept, workers)).unwrap_err();
+            let error = read(&line(SCHEMA_VERSION, accept, workers)).unwrap_err();
             assert!(
                 error.contains(&format!("process/evented/{accept} with workers: {workers}")),
                 "{error}"

@@ -156,7 +156,7 @@ fn people_get_columns_and_a_verdict() {
     let text = stdout(&output);
     for words in [
         "open loop, 1000/s poisson",
-        "completed in 0.3",
+        "completed in 0.30 s",
         "p99.9",
         "lateness",
         "Workers",
@@ -383,7 +383,7 @@ fn nginx_is_answered_rightly() {
          http {{ access_log off; client_body_temp_path {path}/b; proxy_temp_path {path}/p;
            fastcgi_temp_path {path}/f; uwsgi_temp_path {path}/u; scgi_temp_path {path}/s;
            keepalive_requests 50;
-           server {{ listen 127.0.0.1:{port}; return 200 'hello'; }} }}"
+           server {{ listen 127.0.0.1:{port}; location / {{ return 200 'hello'; }} }} }}"
     );
     fs::write(&config, text).unwrap();
     let child = Command::new("nginx")

@@ -55,7 +55,7 @@ fn a_run_leaves_a_whole_folder_and_prints_the_reports_path_last() {
             load.completed,
             "{cell}"
         );
-        assert!(load.completed > 0 && load.latency.is_some(), "{cell}");
+        assert!(load.completed > 0 && load.response.is_some(), "{cell}");
         assert!(
             trial.server.cpu.total_ns() > 0 && trial.server.threads > 0,
             "{cell}"

@@ -23,7 +23,7 @@ impl<'a> Trial<'a> {
         counts.then_some(Self { measured, latency })
     }
 
-    fn requests(self) -> f64 {
+    pub(crate) fn requests(self) -> f64 {
         self.measured.load.completed as f64
     }
 
@@ -72,9 +72,16 @@ impl<'a> Trial<'a> {
         shares
     }
 
-    /// Connections that were under way on average, by Little's law: throughput × mean latency.
+    /// Connections that were busy on average, as the generator counted them from one request to the
+    /// next.
     pub(crate) fn busy_connections(self) -> f64 {
-        self.throughput_per_s() * self.latency.mean_ns / 1e9
+        self.measured.load.mean_busy_connections
+    }
+
+    /// The same by Little's law: throughput × mean service time.
+    pub(crate) fn busy_by_littles_law(self) -> f64 {
+        let service = self.measured.load.service.as_ref();
+        self.throughput_per_s() * service.map_or(0.0, |service| service.mean_ns) / 1e9
     }
 
     /// CPU time of the generator over what its CPUs had to give.

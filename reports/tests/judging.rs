@@ -201,7 +201,7 @@ fn less_cpu_per_request_is_better() {
 fn a_tail_has_a_wider_margin_than_throughput() {
     let mut run = at_ratio(1.0, 6);
     each_trial(&mut run, "cluster-w2-hello", |m| {
-        let latency = m.load.latency.as_mut().unwrap();
+        let latency = m.load.response.as_mut().unwrap();
         latency.p99_ns = latency.p99_ns * 104 / 100;
     });
     let comparison = headline(&run, Metric::P99);

@@ -119,8 +119,8 @@ fn another_schema_version_is_refused_with_both_numbers() {
     for name in ["plan.json", "machine.json", "observations.jsonl"] {
         let folder = stored(&synthetic::typical(1));
         edit(&folder, name, |text| {
-            text.replace(r#""schema_version": 1"#, r#""schema_version": 9"#)
-                .replace(r#""schema_version":1"#, r#""schema_version":9"#)
+            text.replace(r#""schema_version": 2"#, r#""schema_version": 9"#)
+                .replace(r#""schema_version":2"#, r#""schema_version":9"#)
         });
         let error = read_folder(folder.path()).unwrap_err();
         assert!(
@@ -129,7 +129,7 @@ fn another_schema_version_is_refused_with_both_numbers() {
         );
         let error = error.to_string();
         assert!(
-            error.contains("version 9") && error.contains("reads 1"),
+            error.contains("version 9") && error.contains("reads 2"),
             "{error}"
         );
     }

@@ -195,9 +195,9 @@ impl Observed {
     /// A request that was due was taken in hand.
     pub fn took(&mut self, due_ns: u64, in_hand_ns: u64) {
         self.came += 1;
-        let due_s = due_ns as f64 / 1e9;
-        if let Some(last_s) = self.last_due_s.replace(due_s) {
-            let gap = (due_s - last_s) * self.rate.at(f64::midpoint(due_s, last_s)) / self.threads;
+        let at_s = due_ns as f64 / 1e9;
+        if let Some(last_s) = self.last_due_s.replace(at_s) {
+            let gap = (at_s - last_s) * self.rate.at(f64::midpoint(at_s, last_s)) / self.threads;
             // The exponential distribution function: uniform over [0, 1) if the gaps are exponential.
             #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
             let class = (-(-gap).exp_m1() * CLASSES as f64) as usize;

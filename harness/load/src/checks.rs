@@ -24,6 +24,8 @@ const CONSTANT_DISPERSION: f64 = 0.5;
 const CHANCE: f64 = 5.0;
 /// The generator may wait for its CPUs for this share of the window.
 const CPU_WAIT_LIMIT: f64 = 0.05;
+/// A hypervisor may keep the generator's CPUs for this share of the window.
+const STOLEN_LIMIT: f64 = 0.10;
 
 /// Checks a load's result. `server_cpus` are those the server may run on, where they are known.
 #[must_use]
@@ -40,6 +42,7 @@ pub fn checks(spec: &LoadSpec, result: &LoadResult, server_cpus: Option<&[u32]>)
     }
     checks.push(littles_law(spec, result));
     checks.push(cpu_wait(spec, result, server_cpus));
+    checks.extend(stolen(result));
     checks
 }
 
@@ -256,4 +259,21 @@ fn cpu_wait(spec: &LoadSpec, result: &LoadResult, server_cpus: Option<&[u32]>) -
         Some(CPU_WAIT_LIMIT),
         sentence,
     )
+}
+
+fn stolen(result: &LoadResult) -> Option<Check> {
+    let had = result.elapsed_ns as f64 * f64::from(result.generator_threads.max(1));
+    let share = result.generator_stolen_ns? as f64 / had.max(1.0);
+    let sentence = format!(
+        "a hypervisor kept the generator's CPU for {:.1} % of the time (at most {:.0} %)",
+        share * 100.0,
+        STOLEN_LIMIT * 100.0
+    );
+    Some(check(
+        "stolen-cpu",
+        share <= STOLEN_LIMIT,
+        Some(share),
+        Some(STOLEN_LIMIT),
+        sentence,
+    ))
 }

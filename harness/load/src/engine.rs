@@ -15,6 +15,8 @@
 //! load.
 
 mod answers;
+mod edges;
+mod opening;
 mod requests;
 
 use std::{
@@ -29,7 +31,7 @@ use std::{
 };
 
 use rustix::fd::OwnedFd;
-use schema::{CpuTime, Pace, Reuse};
+use schema::{CpuTime, Pace};
 
 use crate::{
     arrivals::{Observed, Rate, Schedule},
@@ -37,11 +39,10 @@ use crate::{
     error::LoadError,
     response::KnownHead,
     route::Routes,
-    slot::{Slot, State},
+    slot::Slot,
     spec::LoadSpec,
     tally::Tally,
-    thread_usage,
-    transport::{Event, Transport},
+    transport::Transport,
 };
 
 /// How often the loop looks beside its sockets: for a stop, and for requests to give up.
@@ -52,8 +53,6 @@ const REST_NS: u64 = 20_000_000;
 const AWAKE_NS: u64 = 15_000;
 /// How much earlier than a request is due a sleep ends.
 const EARLY_NS: u64 = 5_000;
-/// Connections begun at once before the load starts: fewer than listeners have room for.
-const OPENING_AT_ONCE: usize = 128;
 const READ_BUFFER_BYTES: usize = 64 * 1024;
 
 /// What the threads of one load share.
@@ -147,6 +146,7 @@ pub struct Engine<'a, T> {
     published: u64,
     cpu_before: CpuTime,
     wait_before_ns: Option<u64>,
+    stolen_before_ns: Option<u64>,
     failed: Option<LoadError>,
 }
 
@@ -187,6 +187,7 @@ impl<'a, T: Transport> Engine<'a, T> {
             published: 0,
             cpu_before: CpuTime::default(),
             wait_before_ns: None,
+            stolen_before_ns: None,
             failed: None,
             mail,
         })
@@ -204,90 +205,13 @@ impl<'a, T: Transport> Engine<'a, T> {
         self.failed.take().map_or(Ok(()), Err)
     }
 
+    fn numbers(&self) -> std::ops::Range<u32> {
+        0..u32::try_from(self.slots.len()).unwrap_or(u32::MAX)
+    }
+
     fn report(&self, report: Report) {
         // The receiver is gone only where the load was dropped, and then nobody asks.
         let _ = self.mail.reports.send((self.mail.index, report));
-    }
-
-    /// Opens the connections that the load begins with: all, or one where each serves one request.
-    /// One that the other side does not take within the timeout is left to the requests.
-    fn connect_all(&mut self) -> Result<(), LoadError> {
-        let wanted = match self.spec.reuse {
-            Reuse::KeepAlive => self.slots.len(),
-            Reuse::NewConnection => 1,
-        };
-        let deadline_ns = self.now() + nanos(self.spec.timeout);
-        let (mut begun, mut ended) = (0, 0);
-        while ended < wanted && self.now() < deadline_ns && !self.is_stopped() {
-            while begun < wanted && begun - ended < OPENING_AT_ONCE {
-                self.open(begun as u32).map_err(|e| self.refused(e))?;
-                begun += 1;
-            }
-            self.transport.wait(CHORES_NS)?;
-            while let Some(event) = self.transport.next(&mut self.buffer) {
-                match event {
-                    Event::Connected(slot, outcome) => {
-                        ended += 1;
-                        let state = &mut self.slots[slot as usize].state;
-                        *state = match outcome {
-                            Ok(()) => State::Idle,
-                            // It stood, for a moment: requests will tell.
-                            Err(error) if error.kind() == io::ErrorKind::ConnectionReset => {
-                                self.transport.close(slot);
-                                State::Down
-                            }
-                            Err(error) => return Err(self.refused(error)),
-                        };
-                    }
-                    other => self.heard_while_idle(&other),
-                }
-            }
-        }
-        for slot in 0..self.slots.len() {
-            if self.slots[slot].state == State::Opening {
-                self.transport.close(slot as u32);
-                self.slots[slot].state = State::Down;
-            }
-        }
-        Ok(())
-    }
-
-    fn open(&mut self, slot: u32) -> io::Result<()> {
-        let route = self.routes.next();
-        self.transport.connect(slot, &route)?;
-        self.slots[slot as usize].state = State::Opening;
-        Ok(())
-    }
-
-    fn refused(&self, source: io::Error) -> LoadError {
-        LoadError::Connect {
-            address: self.spec.address,
-            connections: self.spec.connections,
-            source,
-        }
-    }
-
-    /// Waits until all threads are ready; false where the load was called off.
-    fn await_start(&mut self) -> Result<bool, LoadError> {
-        loop {
-            if self.is_stopped() {
-                return Ok(false);
-            }
-            self.start_ns = self.shared.start_ns.load(Ordering::Acquire);
-            if self.start_ns > 0 {
-                break;
-            }
-            self.transport.wait(CHORES_NS)?;
-            while let Some(event) = self.transport.next(&mut self.buffer) {
-                self.heard_while_idle(&event);
-            }
-        }
-        if let Ok(wakers) = self.mail.wakers.try_recv() {
-            self.wakers = wakers;
-        }
-        let left_ns = self.start_ns.saturating_sub(self.now());
-        std::thread::sleep(Duration::from_nanos(left_ns));
-        Ok(true)
     }
 
     fn start(&mut self) {
@@ -296,16 +220,16 @@ impl<'a, T: Transport> Engine<'a, T> {
         self.close_ns = self.opened_ns + nanos(spec.measure);
         self.next_edge_ns = self.opened_ns;
         self.busy_changed_ns = self.now();
-        self.tally = Box::default();
+        self.tally.clear();
         if let Pace::OpenLoop(open) = &spec.pace {
             let rate = Rate::new(open, spec.warm_up, spec.measure);
             let threads = spec.threads();
             self.schedule = Some(Schedule::new(open, rate, self.mail.index, threads));
             self.tally.arrivals = Some(Observed::new(open, rate, threads));
         }
-        for slot in 0..self.slots.len() {
+        for slot in self.numbers() {
             let now_ns = self.now();
-            self.released(slot as u32, now_ns);
+            self.released(slot, now_ns);
         }
     }
 
@@ -366,105 +290,6 @@ impl<'a, T: Transport> Engine<'a, T> {
         until_ns.saturating_sub(now_ns)
     }
 
-    /// Opens the window, hands an interval over, or closes the window, when it is time.
-    fn cross_edges(&mut self, now_ns: u64) -> io::Result<()> {
-        while now_ns >= self.next_edge_ns && self.phase != Phase::Over {
-            match self.phase {
-                Phase::WarmUp => self.open_window(now_ns)?,
-                Phase::Window if now_ns >= self.close_ns => self.close_window(now_ns, false)?,
-                _ => self.hand_interval_over(now_ns),
-            }
-        }
-        Ok(())
-    }
-
-    /// Forgets the warm-up; requests under way are offered to the window.
-    fn open_window(&mut self, now_ns: u64) -> io::Result<()> {
-        if let (count @ 1.., first) = self.tally.wrong() {
-            let first = first.unwrap_or_default().to_owned();
-            self.failed = Some(LoadError::WarmUp { count, first });
-            self.shared.stop.store(true, Ordering::Relaxed);
-            self.phase = Phase::Over;
-            return Ok(());
-        }
-        self.publish();
-        self.published = 0;
-        self.tally.clear();
-        if let Pace::OpenLoop(open) = &self.spec.pace {
-            let rate = Rate::new(open, self.spec.warm_up, self.spec.measure);
-            let mut observed = Observed::new(open, rate, self.spec.threads());
-            observed.open(now_ns - self.start_ns);
-            self.tally.arrivals = Some(observed);
-        }
-        for slot in &mut self.slots {
-            slot.first_worker = None;
-            if slot.has_request() && !slot.offered {
-                slot.offered = true;
-                self.tally.offered += 1;
-            }
-        }
-        self.phase = Phase::Window;
-        self.shared.counting.store(true, Ordering::Relaxed);
-        self.opened_ns = now_ns;
-        self.busy_changed_ns = now_ns;
-        self.next_edge_ns = self.next_interval_ns().min(self.close_ns);
-        self.cpu_before = thread_usage::cpu()?;
-        self.wait_before_ns = thread_usage::run_queue_wait_ns();
-        Ok(())
-    }
-
-    fn next_interval_ns(&self) -> u64 {
-        self.spec.interval.map_or(u64::MAX, |interval| {
-            self.opened_ns + (self.intervals + 1) * nanos(interval)
-        })
-    }
-
-    /// What was counted since the last time goes to whoever watches.
-    fn hand_interval_over(&mut self, now_ns: u64) {
-        self.intervals += 1;
-        self.next_edge_ns = self.next_interval_ns().min(self.close_ns);
-        self.publish();
-        self.published = 0;
-        self.busy_changes(now_ns, 0);
-        self.tally.in_flight = self.in_flight();
-        let mut next = self.mail.returned.try_recv().unwrap_or_default();
-        next.arrivals = self.tally.arrivals.take();
-        let tally = std::mem::replace(&mut self.tally, next);
-        self.report(Report::Interval(self.intervals - 1, tally));
-    }
-
-    fn in_flight(&self) -> u64 {
-        let waiting = if self.mail.index == 0 {
-            self.shared.backlog.len() as u64
-        } else {
-            0
-        };
-        self.busy + waiting
-    }
-
-    fn close_window(&mut self, now_ns: u64, interrupted: bool) -> io::Result<()> {
-        self.phase = Phase::Over;
-        self.publish();
-        self.busy_changes(now_ns, 0);
-        self.tally.elapsed_ns = now_ns - self.opened_ns;
-        let used = thread_usage::cpu()?;
-        self.tally.cpu = CpuTime {
-            user_ns: used.user_ns.saturating_sub(self.cpu_before.user_ns),
-            system_ns: used.system_ns.saturating_sub(self.cpu_before.system_ns),
-        };
-        self.tally.run_queue_wait_ns = thread_usage::run_queue_wait_ns()
-            .zip(self.wait_before_ns)
-            .map(|(after, before)| after.saturating_sub(before));
-        self.tally.in_flight = self.in_flight();
-        self.cut_off(now_ns);
-        if let Some(observed) = &mut self.tally.arrivals {
-            observed.close(self.opened_ns - self.start_ns, now_ns - self.start_ns);
-        }
-        let tally = std::mem::take(&mut self.tally);
-        self.report(Report::Closed { tally, interrupted });
-        Ok(())
-    }
-
     /// Looks for a stop and for requests to give up.
     fn chores(&mut self, now_ns: u64) -> io::Result<()> {
         self.next_chore_ns = now_ns + CHORES_NS;
@@ -484,6 +309,10 @@ impl<'a, T: Transport> Engine<'a, T> {
         Ok(())
     }
 
+    fn cpu(&self) -> u32 {
+        self.spec.cpus[self.mail.index]
+    }
+
     fn is_stopped(&self) -> bool {
         self.shared.stop.load(Ordering::Relaxed)
     }
@@ -497,7 +326,7 @@ impl<'a, T: Transport> Engine<'a, T> {
 
     fn busy_changes(&mut self, now_ns: u64, by: i64) {
         self.tally.busy_ns += self.busy * now_ns.saturating_sub(self.busy_changed_ns);
-        self.busy_changed_ns = now_ns;
+        self.busy_changed_ns = self.busy_changed_ns.max(now_ns);
         self.busy = self.busy.wrapping_add_signed(by);
     }
 

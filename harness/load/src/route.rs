@@ -1,13 +1,13 @@
 //! Where connections come from.
 //!
-//! The side that closes a connection first keeps its pair of addresses and ports in TIME_WAIT for a
+//! The side that closes a connection first keeps its pair of addresses and ports in `TIME_WAIT` for a
 //! minute. With a new connection for each request, one source address has no port left after some
 //! 28,000 of them. So, with new connections:
 //! - to IPv4 loopback, connections come in turn from 256 source addresses, 127.0.1.0 to 127.0.1.255,
-//!   which is 7 million in a minute; the kernel drops TIME_WAIT entries beyond
+//!   which is 7 million in a minute; the kernel drops `TIME_WAIT` entries beyond
 //!   `net.ipv4.tcp_max_tw_buckets` by itself;
-//! - to other addresses, connections are ended by a reset (SO_LINGER with time zero), which leaves no
-//!   TIME_WAIT.
+//! - to other addresses, connections are ended by a reset (`SO_LINGER` with time zero), which leaves no
+//!   `TIME_WAIT`.
 //!
 //! Requests then say `Connection: close`, so that it is mostly the server that closes first.
 

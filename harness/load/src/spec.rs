@@ -104,13 +104,18 @@ impl LoadSpec {
                 .any(|(name, _)| name.eq_ignore_ascii_case(field))
         };
         if !given("host") {
-            text += &format!("Host: {}\r\n", self.host);
+            text += "Host: ";
+            text += &self.host;
+            text += "\r\n";
         }
         if self.reuse == Reuse::NewConnection && !given("connection") {
             text += "Connection: close\r\n";
         }
         for (name, value) in &self.headers {
-            text += &format!("{name}: {value}\r\n");
+            text += name;
+            text += ": ";
+            text += value;
+            text += "\r\n";
         }
         text += "\r\n";
         text.into_bytes()

@@ -48,6 +48,8 @@ pub struct Tally {
     pub cpu: CpuTime,
     /// Time the thread waited for its CPU, ns; absent where the kernel does not tell.
     pub run_queue_wait_ns: Option<u64>,
+    /// Time a hypervisor kept the thread's CPU, ns; absent where the kernel does not tell.
+    pub stolen_ns: Option<u64>,
     /// Readings of the clock.
     pub clock_reads: u64,
     /// Length of the window on the thread's clock.
@@ -123,10 +125,8 @@ impl Tally {
         self.in_flight += other.in_flight;
         self.cpu.user_ns += other.cpu.user_ns;
         self.cpu.system_ns += other.cpu.system_ns;
-        self.run_queue_wait_ns = match (self.run_queue_wait_ns, other.run_queue_wait_ns) {
-            (Some(one), Some(two)) => Some(one + two),
-            (one, two) => one.or(two),
-        };
+        self.run_queue_wait_ns = both(self.run_queue_wait_ns, other.run_queue_wait_ns);
+        self.stolen_ns = both(self.stolen_ns, other.stolen_ns);
         self.clock_reads += other.clock_reads;
         self.elapsed_ns = self.elapsed_ns.max(other.elapsed_ns);
         self.from_another_worker += other.from_another_worker;
@@ -179,10 +179,17 @@ impl Tally {
             generator_cpu: self.cpu,
             awake_ns: self.awake_ns,
             generator_run_queue_wait_ns: self.run_queue_wait_ns,
+            generator_stolen_ns: self.stolen_ns,
             clock_reads: self.clock_reads,
             transport: transport.to_owned(),
         }
     }
+}
+
+/// The sum of what is known: intervals before the last know nothing of it.
+fn both(one: Option<u64>, two: Option<u64>) -> Option<u64> {
+    one.zip(two)
+        .map_or(one.or(two), |(one, two)| Some(one + two))
 }
 
 /// A number by worker id. Workers are few and answers come in runs, so the last one is tried first

@@ -58,7 +58,7 @@ pub struct Route {
     pub from: Option<SocketAddr>,
     /// Where to.
     pub to: SocketAddr,
-    /// End it by a reset, which leaves nothing in TIME_WAIT.
+    /// End it by a reset, which leaves nothing in `TIME_WAIT`.
     pub reset: bool,
 }
 

@@ -155,6 +155,9 @@ pub struct LoadResult {
     /// Time the generator's threads could have run but something else had their CPU. Absent where
     /// the kernel does not tell.
     pub generator_run_queue_wait_ns: Option<u64>,
+    /// Time a hypervisor kept the generator's CPUs from this machine although there was work. Absent
+    /// where the kernel does not tell.
+    pub generator_stolen_ns: Option<u64>,
     /// How often the generator read the clock.
     pub clock_reads: u64,
     /// How the generator spoke to the kernel: `epoll` or `io-uring`.

@@ -1,6 +1,6 @@
 //! Histograms on disk: the log of every interval, and the distribution over all.
 //!
-//! Both formats are HdrHistogram's own, for its tools and viewers. The files are opened before any
+//! Both formats are those of `HdrHistogram`, for its tools and viewers. The files are opened before any
 //! load is driven, so that a path that cannot be written costs nothing.
 
 use std::{
@@ -22,7 +22,7 @@ use load::{Interval, Loaded};
 
 use crate::load_url::LoadArgs;
 
-/// Five lines to each halving of the distance to 100 %, as HdrHistogram's own tools print.
+/// Five lines to each halving of the distance to 100 %, as the tools of `HdrHistogram` print.
 const TICKS_PER_HALF: u32 = 5;
 const NS_PER_MS: f64 = 1e6;
 
@@ -82,42 +82,35 @@ impl Files {
 
 impl Log {
     fn append(&mut self, interval: &Interval) -> anyhow::Result<()> {
-        let mut bytes = Vec::new();
+        let parts = [
+            ("response", interval.latencies.response()),
+            ("service", interval.latencies.service()),
+            ("connection-wait", interval.latencies.connection_wait()),
+            ("lateness", interval.latencies.lateness()),
+        ];
+        let mut lines = Vec::new();
         let mut serializer = V2DeflateSerializer::new();
-        let mut builder = IntervalLogWriterBuilder::new();
-        builder
+        let mut writer = IntervalLogWriterBuilder::new()
             .with_start_time(self.started)
-            .with_base_time(self.started);
-        let mut header = Vec::new();
-        {
-            // The writer begins with the header lines; only the first interval's are kept.
-            let mut writer = builder.begin_log_with(&mut header, &mut serializer)?;
-            for (tag, histogram) in [
-                ("response", interval.latencies.response()),
-                ("service", interval.latencies.service()),
-                ("connection-wait", interval.latencies.connection_wait()),
-                ("lateness", interval.latencies.lateness()),
-            ] {
-                writer
-                    .write_histogram(&histogram, interval.began, self.interval, Tag::new(tag))
-                    .map_err(|error| anyhow::anyhow!("cannot serialize a histogram: {error:?}"))?;
-            }
+            .with_base_time(self.started)
+            .begin_log_with(&mut lines, &mut serializer)?;
+        for (tag, histogram) in &parts {
+            writer
+                .write_histogram(histogram, interval.began, self.interval, Tag::new(tag))
+                .map_err(|error| anyhow::anyhow!("cannot serialize a histogram: {error:?}"))?;
         }
-        let first = header
+        // Every writer begins with the header; the log has one, and intervals as they come.
+        let header = lines
             .windows(5)
             .position(|bytes| bytes == b"\nTag=")
             .map_or(0, |newline| newline + 1);
-        bytes.extend_from_slice(if self.begun {
-            &header[first..]
-        } else {
-            &header
-        });
+        let from = if self.begun { header } else { 0 };
         self.begun = true;
-        Ok(self.file.write_all(&bytes)?)
+        Ok(self.file.write_all(&lines[from..])?)
     }
 }
 
-/// The percentile distribution in HdrHistogram's text form, values in milliseconds.
+/// The percentile distribution in the text form of `HdrHistogram`, values in milliseconds.
 fn write_distribution(to: &mut impl Write, response: &Histogram<u64>) -> io::Result<()> {
     writeln!(
         to,

@@ -48,7 +48,12 @@ impl Target {
             let words = "a name and password in it are not sent; use -H 'Authorization: …'";
             return Err(wrong("the URL", url, words));
         }
-        let port = authority.port_u16().unwrap_or(80);
+        let behind_host = &authority.as_str()[authority.host().len()..];
+        let port = match (authority.port_u16(), behind_host) {
+            (Some(port), _) => port,
+            (None, "" | ":") => 80,
+            (None, _) => return Err(wrong("the URL", url, "its port is no number up to 65535")),
+        };
         let name = authority.host().trim_matches(['[', ']']);
         let address = (name, port)
             .to_socket_addrs()
@@ -101,7 +106,7 @@ mod tests {
             ("127.0.0.1:3000", "no scheme"),
             ("http://", "http://127.0.0.1:3000/"),
             ("http://u:p@127.0.0.1/", "password"),
-            ("http://127.0.0.1:99999/", "127.0.0.1:99999"),
+            ("http://127.0.0.1:99999/", "65535"),
             ("not a url", "not a url"),
         ] {
             let error = Target::resolve(url, false).unwrap_err().to_string();

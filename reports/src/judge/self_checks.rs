@@ -15,8 +15,8 @@ use crate::{
 const LITTLE_TOLERANCE: f64 = 0.05;
 
 /// In a short window the edges blur the law: each connection may gain or lose one request at each.
-fn little_tolerance(connections: f64, completed: u64) -> f64 {
-    LITTLE_TOLERANCE + 2.0 * connections / (completed.max(1) as f64)
+fn little_tolerance(cell: &Cell, trial: Trial<'_>) -> f64 {
+    LITTLE_TOLERANCE + 2.0 * f64::from(cell.connections.max(1)) / trial.requests().max(1.0)
 }
 
 /// What breaks a rule of measurement in any trial.
@@ -27,6 +27,7 @@ pub(super) fn broken_rules(run: &Run) -> Vec<Finding> {
     findings.extend(counts_that_do_not_add_up(run));
     findings.extend(empty_windows(run));
     findings.extend(littles_law(run));
+    findings.extend(idle_connections(run));
     findings
 }
 
@@ -112,40 +113,55 @@ fn empty_windows(run: &Run) -> Vec<Finding> {
         .collect()
 }
 
-/// In a closed loop every connection is busy all the time, but for the generator's own pauses.
-/// Above that the clocks or the counts are wrong; below, the generator kept connections idle.
+/// The clocks and the counts must agree with each other.
 fn littles_law(run: &Run) -> Vec<Finding> {
-    let mut extremes: BTreeMap<&str, (&Cell, f64, f64)> = BTreeMap::new();
-    for (cell, _, measured) in run.measured() {
-        let Some(trial) = Trial::new(measured) else {
-            continue;
-        };
-        let connections = f64::from(cell.connections.max(1));
-        let busy = trial.busy_connections() / connections;
-        let tolerance = little_tolerance(connections, measured.load.completed);
-        let seen = extremes.entry(&cell.id).or_insert((cell, 1.0, 1.0));
-        if (busy - 1.0).abs() > tolerance {
-            seen.1 = seen.1.min(busy);
-            seen.2 = seen.2.max(busy);
+    let mut worst: BTreeMap<&str, (&Cell, f64, f64)> = BTreeMap::new();
+    for (cell, trial) in closed_loops(run) {
+        let (counted, expected) = (trial.busy_connections(), trial.busy_by_littles_law());
+        let off = (expected - counted).abs() / counted.max(f64::MIN_POSITIVE);
+        let known = worst
+            .get(cell.id.as_str())
+            .map_or(0.0, |&(_, counted, expected)| {
+                (expected - counted).abs() / counted.max(f64::MIN_POSITIVE)
+            });
+        if off > little_tolerance(cell, trial) && off > known {
+            worst.insert(&cell.id, (cell, counted, expected));
         }
     }
-    extremes
+    worst
         .into_values()
-        .filter_map(|(cell, least, most)| {
-            let (name, all) = (in_words(cell), cell.connections);
-            if most > 1.0 {
-                Some(Finding::broken(format!(
-                    "Little's law fails for {name}: throughput times mean latency gives {:.1} busy connections, and there were only {all}.",
-                    most * f64::from(all)
-                )))
-            } else if least < 1.0 {
-                Some(Finding::caveat(format!(
-                    "Connections to {name} were idle for part of the time: {:.1} of {all} were busy on average in the worst trial (Little's law), so the load generator kept the server waiting and its throughput is a lower bound.",
-                    least * f64::from(all)
-                )))
-            } else {
-                None
-            }
+        .map(|(cell, counted, expected)| {
+            Finding::broken(format!(
+                "Little's law fails for {}: throughput times mean service time gives {expected:.1} busy connections, and {counted:.1} were counted.",
+                in_words(cell)
+            ))
         })
         .collect()
+}
+
+/// In a closed loop every connection is busy all the time, but for the generator's own pauses.
+fn idle_connections(run: &Run) -> Vec<Finding> {
+    let mut least: BTreeMap<&str, (&Cell, f64)> = BTreeMap::new();
+    for (cell, trial) in closed_loops(run) {
+        let busy = trial.busy_connections();
+        let all = f64::from(cell.connections.max(1));
+        if busy < all * (1.0 - little_tolerance(cell, trial)) {
+            let seen = least.entry(&cell.id).or_insert((cell, busy));
+            seen.1 = seen.1.min(busy);
+        }
+    }
+    least
+        .into_values()
+        .map(|(cell, busy)| {
+            Finding::caveat(format!(
+                "Connections to {} were idle for part of the time: {busy:.1} of {} were busy on average in the worst trial, so the load generator kept the server waiting and its throughput is a lower bound.",
+                in_words(cell), cell.connections
+            ))
+        })
+        .collect()
+}
+
+fn closed_loops(run: &Run) -> impl Iterator<Item = (&Cell, Trial<'_>)> {
+    run.measured()
+        .filter_map(|(cell, _, measured)| Some((cell, Trial::new(measured)?)))
 }

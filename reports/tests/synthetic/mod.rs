@@ -147,6 +147,16 @@ pub fn measured(cell: &Cell, per_s: f64, cpu_ns: f64) -> Measured {
         .map(|worker| (4_000 + worker, completed / workers))
         .collect();
     *requests_by_worker.get_mut(&4_000).unwrap() += completed % workers;
+    let latency = LatencyQuantiles {
+        min_ns: whole(mean_ns * 0.2),
+        mean_ns,
+        p50_ns: whole(mean_ns * 0.97),
+        p90_ns: whole(mean_ns * 1.2),
+        p99_ns: whole(mean_ns * 1.9),
+        p999_ns: whole(mean_ns * 4.5),
+        max_ns: whole(mean_ns * 11.0),
+        bounds_from: None,
+    };
     Measured {
         ready_after_ns: 12_000_000,
         load: LoadResult {
@@ -159,15 +169,20 @@ pub fn measured(cell: &Cell, per_s: f64, cpu_ns: f64) -> Measured {
             error_kinds: Vec::new(),
             connections_opened: 0,
             received_bytes: completed * 140,
-            latency: Some(LatencyQuantiles {
-                min_ns: whole(mean_ns * 0.2),
-                mean_ns,
-                p50_ns: whole(mean_ns * 0.97),
-                p90_ns: whole(mean_ns * 1.2),
-                p99_ns: whole(mean_ns * 1.9),
-                p999_ns: whole(mean_ns * 4.5),
-                max_ns: whole(mean_ns * 11.0),
-            }),
+            unsolicited_bytes: 0,
+            response: Some(latency),
+            service: Some(latency),
+            connection_wait: None,
+            lateness: None,
+            connections_by_worker: BTreeMap::new(),
+            answers_by_another_worker: 0,
+            mean_busy_connections: f64::from(cell.connections),
+            arrivals: None,
+            awake_ns: 0,
+            generator_run_queue_wait_ns: Some(0),
+            generator_stolen_ns: Some(0),
+            clock_reads: 2 * completed,
+            transport: "epoll".to_owned(),
             requests_by_worker,
             generator_threads: 1,
             generator_cpu: CpuTime {

@@ -66,9 +66,7 @@ impl<T: Transport> Engine<'_, T> {
                 self.tally.unsolicited_bytes += length as u64;
                 self.hang_up(slot);
             }
-            Event::Closed(slot, _) => self.hang_up(slot),
-            Event::Connected(slot, Ok(())) => self.slots[slot as usize].state = State::Idle,
-            Event::Connected(slot, Err(_)) => self.hang_up(slot),
+            Event::Closed(slot, _) | Event::Connected(slot, _) => self.hang_up(slot),
         }
     }
 

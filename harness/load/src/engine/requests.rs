@@ -258,12 +258,12 @@ impl<T: Transport> Engine<'_, T> {
                 .latencies
                 .waited_in_vain(now_ns - due.intended_ns);
         }
-        for slot in 0..self.slots.len() {
-            let place = &self.slots[slot];
+        for slot in self.numbers() {
+            let place = &self.slots[slot as usize];
             if place.has_request() && place.times.intended_ns < since_ns {
                 self.tally.timeouts += 1;
-                self.end_in_vain(slot as u32, now_ns);
-                self.released(slot as u32, now_ns);
+                self.end_in_vain(slot, now_ns);
+                self.released(slot, now_ns);
             }
         }
     }

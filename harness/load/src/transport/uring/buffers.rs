@@ -13,7 +13,7 @@ use io_uring::{IoUring, types::BufRingEntry};
 pub const GROUP: u16 = 0;
 /// A power of two, as the ring's mask needs.
 const COUNT: u16 = 512;
-const BYTES: usize = 4096;
+const BYTES: u32 = 4096;
 /// The ring begins on a page.
 const PAGE: usize = 4096;
 
@@ -36,12 +36,15 @@ impl Buffers {
     pub fn register(ring: &IoUring) -> io::Result<Self> {
         // SAFETY: the layout is not empty.
         let memory = unsafe { alloc_zeroed(Self::LAYOUT) };
-        let Some(entries) = NonNull::new(memory.cast::<BufRingEntry>()) else {
+        // Aligned to a page, by the layout.
+        #[allow(clippy::cast_ptr_alignment)]
+        let memory = memory.cast::<BufRingEntry>();
+        let Some(entries) = NonNull::new(memory) else {
             handle_alloc_error(Self::LAYOUT)
         };
         let mut buffers = Self {
             entries,
-            memory: vec![0; usize::from(COUNT) * BYTES].into_boxed_slice(),
+            memory: vec![0; usize::from(COUNT) * BYTES as usize].into_boxed_slice(),
             tail: 0,
         };
         // SAFETY: the entries live until after the ring is dropped: whoever holds both drops the ring
@@ -63,22 +66,22 @@ impl Buffers {
 
     /// Copies what the kernel wrote into a buffer, and offers it again.
     pub fn take(&mut self, id: u16, length: usize, to: &mut [u8]) {
-        let start = usize::from(id) * BYTES;
-        let length = length.min(BYTES);
+        let start = usize::from(id) * BYTES as usize;
+        let length = length.min(BYTES as usize);
         to[..length].copy_from_slice(&self.memory[start..start + length]);
         self.offer(id);
         self.publish();
     }
 
     fn offer(&mut self, id: u16) {
-        let start = usize::from(id) * BYTES;
-        let address = self.memory[start..start + BYTES].as_mut_ptr() as u64;
+        let start = usize::from(id) * BYTES as usize;
+        let address = self.memory[start..start + BYTES as usize].as_mut_ptr() as u64;
         let index = usize::from(self.tail & (COUNT - 1));
         // SAFETY: the index is within the ring, and the kernel does not read an entry before the tail
         // has passed it.
         let entry = unsafe { self.entries.add(index).as_mut() };
         entry.set_addr(address);
-        entry.set_len(BYTES as u32);
+        entry.set_len(BYTES);
         entry.set_bid(id);
         self.tail = self.tail.wrapping_add(1);
     }
