@@ -272,8 +272,9 @@ impl<'a, T: Transport> Engine<'a, T> {
         if let Some(&(until_ns, _)) = self.thinking.front() {
             due_ns = until_ns;
         }
+        // Where no connection is free, an answer is what is waited for; but another thread may have one.
         if let Some(schedule) = &self.schedule
-            && self.has_free()
+            && (self.has_free() || self.spec.threads() > 1)
         {
             due_ns = due_ns.min(self.start_ns + schedule.next_ns());
         }

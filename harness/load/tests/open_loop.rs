@@ -150,8 +150,8 @@ fn what_is_due_waits_for_any_free_connection_of_any_thread() {
     .unwrap()
     .result;
     assert!((199..=200).contains(&result.offered), "{result:?}");
-    assert!(result.unfinished <= 3, "{result:?}");
-    assert!(result.completed >= 196, "{result:?}");
+    // Each thread keeping to itself, a hundred would be left.
+    assert!(result.completed >= 150, "{result:?}");
 }
 
 #[test]

@@ -85,11 +85,17 @@ impl<T: Transport> Engine<'_, T> {
         (intended_ns <= now_ns && intended_ns < self.close_ns).then_some(intended_ns)
     }
 
-    /// No connection is free: arrivals wait in the common queue. They are as good as in hand when
-    /// they are due, as nothing could be done with them.
+    /// No connection is free: arrivals wait in the common queue. Where there is but one thread, they
+    /// are as good as in hand when they are due, as nothing could be done with them.
     fn queue_arrivals(&mut self, now_ns: u64) {
+        let alone = self.spec.threads() == 1;
         while let Some(intended_ns) = self.next_arrival(now_ns) {
-            let due = self.arrived(intended_ns, intended_ns.max(self.none_free_since_ns));
+            let in_hand_ns = if alone {
+                intended_ns.max(self.none_free_since_ns)
+            } else {
+                now_ns
+            };
+            let due = self.arrived(intended_ns, in_hand_ns);
             if let Some(thread) = self.shared.backlog.push(due)
                 && let Some(waker) = self.wakers.get(thread)
             {
