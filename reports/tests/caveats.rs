@@ -110,8 +110,8 @@ fn clocks_that_disagree_with_counts_make_a_run_invalid() {
 fn idle_connections_are_a_caveat() {
     let mut run = typical(2);
     each_trial(&mut run, "single-w1-hello", |m| {
-        m.load.service.as_mut().unwrap().mean_ns *= 0.8;
-        m.load.mean_busy_connections *= 0.8;
+        m.load.service.as_mut().unwrap().mean_ns *= 0.7;
+        m.load.mean_busy_connections *= 0.7;
     });
     assert!(valid(&run));
     caveat(&run, "Connections to single were idle");

@@ -14,6 +14,9 @@ use crate::{
 /// Little's law may be off by this much, in a window that is long against the latency.
 const LITTLE_TOLERANCE: f64 = 0.05;
 
+/// With less than this share of its connections busy, a server has been kept waiting.
+const LEAST_BUSY: f64 = 0.80;
+
 /// In a short window the edges blur the law: each connection may gain or lose one request at each.
 fn little_tolerance(cell: &Cell, trial: Trial<'_>) -> f64 {
     LITTLE_TOLERANCE + 2.0 * f64::from(cell.connections.max(1)) / trial.requests().max(1.0)
@@ -139,13 +142,14 @@ fn littles_law(run: &Run) -> Vec<Finding> {
         .collect()
 }
 
-/// In a closed loop every connection is busy all the time, but for the generator's own pauses.
+/// In a closed loop every connection is busy all the time, but for the generator's own pauses: it
+/// reads all answers at hand before it sends again.
 fn idle_connections(run: &Run) -> Vec<Finding> {
     let mut least: BTreeMap<&str, (&Cell, f64)> = BTreeMap::new();
     for (cell, trial) in closed_loops(run) {
         let busy = trial.busy_connections();
         let all = f64::from(cell.connections.max(1));
-        if busy < all * (1.0 - little_tolerance(cell, trial)) {
+        if busy < all * LEAST_BUSY {
             let seen = least.entry(&cell.id).or_insert((cell, busy));
             seen.1 = seen.1.min(busy);
         }
