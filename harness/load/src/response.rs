@@ -1,8 +1,9 @@
 //! HTTP/1.1 answers, read from bytes that may be split anywhere.
 //!
-//! The head is parsed by httparse, straight from the bytes received when they hold all of it. The
-//! body is never stored: its start is kept for the witness and the rest is counted, so a connection
-//! costs the same memory whatever it receives.
+//! The same bytes come to the same answers, or to the same error, however they are split. The head
+//! is parsed by httparse, straight from the bytes received when they hold all of it. The body is
+//! never stored: its start is kept for the witness and the rest is counted, so a connection costs the
+//! same memory whatever it receives.
 //!
 //! Framing follows RFC 9112, section 6.3: no body for 1xx, 204 and 304; then Transfer-Encoding:
 //! chunked; then Content-Length; else until the connection closes. Both header fields at once, or
@@ -105,6 +106,15 @@ impl Default for Parser {
 }
 
 impl Parser {
+    /// The most that [`Parser::held_bytes`] and [`KnownHead::held_bytes`] tell.
+    pub const MAX_HELD_BYTES: usize = MAX_HEAD_BYTES;
+
+    /// Bytes held until the rest of their head or line comes.
+    #[must_use]
+    pub fn held_bytes(&self) -> usize {
+        self.pending.len()
+    }
+
     /// Whether bytes of an answer have been taken that is not whole yet.
     #[must_use]
     pub fn is_within_answer(&self) -> bool {
@@ -197,38 +207,46 @@ impl Parser {
     }
 
     /// Takes a head, or what has come of it; true where the answer ends with it.
+    ///
+    /// Only whole lines within the limit are parsed, so that what is wrong with a head does not
+    /// depend on where its bytes were cut, nor on what came behind it.
     fn take_head(
         &mut self,
         known: &mut KnownHead,
         rest: &mut &[u8],
     ) -> Result<bool, ProtocolError> {
         let already = self.pending.len();
-        if already > 0 {
-            self.pending.extend_from_slice(rest);
-        } else if let Some(head) = known.begins(rest) {
+        if already == 0
+            && let Some(head) = known.begins(rest)
+        {
             *rest = &rest[known.bytes.len()..];
             return Ok(self.begin_body(head));
         }
-        let ends_a_line = rest.contains(&b'\n');
-        let bytes = if already > 0 { &self.pending } else { *rest };
-        let parsed = if ends_a_line {
-            parse_head(bytes)?
-        } else {
-            None
-        };
-        if let Some((length, head)) = parsed {
-            known.remember(&bytes[..length], head);
-            *rest = &rest[length - already..];
-            self.pending.clear();
-            return Ok(self.begin_body(head));
+        let within_limit = &rest[..rest.len().min(MAX_HEAD_BYTES - already)];
+        let whole_lines = within_limit.iter().rposition(|&byte| byte == b'\n');
+        if already > 0 {
+            self.pending.extend_from_slice(within_limit);
+        }
+        if let Some(end) = whole_lines {
+            let bytes = if already > 0 {
+                &self.pending
+            } else {
+                within_limit
+            };
+            if let Some((length, head)) = parse_head(&bytes[..=already + end])? {
+                known.remember(&bytes[..length], head);
+                *rest = &rest[length - already..];
+                self.pending.clear();
+                return Ok(self.begin_body(head));
+            }
         }
         if already == 0 {
-            self.pending.extend_from_slice(rest);
+            self.pending.extend_from_slice(within_limit);
         }
-        *rest = &[];
-        if self.pending.len() > MAX_HEAD_BYTES {
+        if within_limit.len() < rest.len() {
             return Err(ProtocolError::HeadTooLong);
         }
+        *rest = &[];
         Ok(false)
     }
 
@@ -326,6 +344,12 @@ pub struct KnownHead {
 }
 
 impl KnownHead {
+    /// Bytes of the head that is remembered.
+    #[must_use]
+    pub fn held_bytes(&self) -> usize {
+        self.bytes.len()
+    }
+
     fn begins(&self, input: &[u8]) -> Option<Head> {
         self.head.filter(|_| input.starts_with(&self.bytes))
     }
