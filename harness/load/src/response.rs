@@ -397,7 +397,8 @@ fn parse_head(bytes: &[u8]) -> Result<Option<(usize, Head)>, ProtocolError> {
     };
     let mut content_length = None;
     let mut chunked = false;
-    let mut keep_alive = response.version == Some(1);
+    let mut closes = false;
+    let mut keeps_alive = response.version == Some(1);
     for header in response.headers.iter() {
         if header.name.eq_ignore_ascii_case("content-length") {
             let value = decimal(header.value.trim_ascii()).ok_or(ProtocolError::ContentLength)?;
@@ -413,9 +414,9 @@ fn parse_head(bytes: &[u8]) -> Result<Option<(usize, Head)>, ProtocolError> {
         } else if header.name.eq_ignore_ascii_case("connection") {
             for option in header.value.split(|&byte| byte == b',') {
                 if option.trim_ascii().eq_ignore_ascii_case(b"close") {
-                    keep_alive = false;
+                    closes = true;
                 } else if option.trim_ascii().eq_ignore_ascii_case(b"keep-alive") {
-                    keep_alive = true;
+                    keeps_alive = true;
                 }
             }
         }
@@ -431,7 +432,8 @@ fn parse_head(bytes: &[u8]) -> Result<Option<(usize, Head)>, ProtocolError> {
         length,
         Head {
             status,
-            keep_alive,
+            // RFC 9112, section 9.3: close is looked for first, wherever it stands.
+            keep_alive: keeps_alive && !closes,
             framing,
         },
     )))

@@ -88,6 +88,26 @@ fn an_answer_without_body_ends_with_its_head() {
 }
 
 #[test]
+fn close_outdoes_keep_alive_in_any_order() {
+    for (version, fields, keep_alive) in [
+        ("1.0", "", false),
+        ("1.0", "Connection: x, Keep-Alive\r\n", true),
+        ("1.1", "", true),
+        ("1.1", "Connection: close, keep-alive\r\n", false),
+        (
+            "1.1",
+            "Connection: close\r\nConnection: keep-alive\r\n",
+            false,
+        ),
+        ("1.0", "Connection: keep-alive, close\r\n", false),
+    ] {
+        let bytes = format!("HTTP/{version} 200 OK\r\nContent-Length: 2\r\n{fields}\r\nok");
+        let found = answers(bytes.as_bytes(), &[]).unwrap();
+        assert_eq!(found[0].keep_alive, keep_alive, "{bytes:?}");
+    }
+}
+
+#[test]
 fn a_body_longer_than_the_witness_is_counted_not_stored() {
     let mut bytes = b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n".to_vec();
     bytes.extend(std::iter::repeat_n(b'x', 100_000));
