@@ -13,7 +13,7 @@ mod text;
 
 use std::{sync::Arc, time::Duration};
 
-use load::{Expectation, LoadSpec, Loaded, Running};
+use load::{Expectation, LoadError, LoadSpec, Loaded, Running};
 use schema::{Arrivals, LoadReport, OpenLoop, Pace, Reuse, SCHEMA_VERSION};
 
 pub use self::args::LoadArgs;
@@ -38,7 +38,13 @@ pub fn load_url(args: &LoadArgs) -> anyhow::Result<Exit> {
     let spec = specify(args, &target, cpus, started_unix_ns);
     let mut files = Files::create(args, started_unix_ns)?;
     let interrupt = Interrupt::watch()?;
-    let loaded = drive(spec.clone(), &interrupt, &mut files)?;
+    let loaded = match drive(spec.clone(), &interrupt, &mut files) {
+        Err(error) if matches!(error.downcast_ref(), Some(LoadError::Stopped)) => {
+            say::trouble("interrupted before anything was measured");
+            return Ok(Exit::Interrupted);
+        }
+        loaded => loaded?,
+    };
     files.finish(&loaded)?;
     let report = report(args, &spec, loaded, server_cpus.as_deref(), started_unix_ns);
     if args.json {

@@ -23,7 +23,7 @@ impl<'a> Trial<'a> {
         counts.then_some(Self { measured, latency })
     }
 
-    pub(crate) fn requests(self) -> f64 {
+    fn requests(self) -> f64 {
         self.measured.load.completed as f64
     }
 
@@ -76,6 +76,11 @@ impl<'a> Trial<'a> {
     /// next.
     pub(crate) fn busy_connections(self) -> f64 {
         self.measured.load.mean_busy_connections
+    }
+
+    /// Those of them whose requests completed.
+    pub(crate) fn busy_completed(self) -> f64 {
+        self.measured.load.mean_busy_completed
     }
 
     /// The same by Little's law: throughput × mean service time.

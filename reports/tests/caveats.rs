@@ -112,6 +112,7 @@ fn idle_connections_are_a_caveat() {
     each_trial(&mut run, "single-w1-hello", |m| {
         m.load.service.as_mut().unwrap().mean_ns *= 0.7;
         m.load.mean_busy_connections *= 0.7;
+        m.load.mean_busy_completed *= 0.7;
     });
     assert!(valid(&run));
     caveat(&run, "Connections to single were idle");

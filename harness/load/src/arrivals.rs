@@ -48,13 +48,6 @@ impl Rate {
         }
     }
 
-    /// Requests per second at a time.
-    #[must_use]
-    pub fn at(&self, s: f64) -> f64 {
-        let part = ((s - self.warm_up_s) / self.measure_s).clamp(0.0, 1.0);
-        self.from_per_s + (self.to_per_s - self.from_per_s) * part
-    }
-
     /// Arrivals expected until a time.
     #[must_use]
     pub fn expected_until(&self, s: f64) -> f64 {
@@ -124,6 +117,12 @@ impl Schedule {
         self.next_ns
     }
 
+    /// The same in seconds, before rounding.
+    #[must_use]
+    pub fn next_s(&self) -> f64 {
+        self.rate.time_of(self.sum)
+    }
+
     /// Goes on to the one after.
     pub fn advance(&mut self) {
         self.sum += match self.kind {
@@ -154,12 +153,12 @@ pub struct Observed {
     rate: Rate,
     kind: Arrivals,
     threads: f64,
-    bin_s: f64,
     came: u64,
     expected: f64,
     last_due_s: Option<f64>,
     classes: [u64; CLASSES],
     bin_began_s: f64,
+    bin_ends_s: f64,
     in_bin: u64,
     squares: f64,
     bins: u64,
@@ -170,17 +169,16 @@ impl Observed {
     #[must_use]
     pub fn new(open: &OpenLoop, rate: Rate, threads: usize) -> Self {
         let threads = threads as f64;
-        let slowest = open.from_per_s.min(open.to_per_s).max(1e-9);
         Self {
             rate,
             kind: open.arrivals,
             threads,
-            bin_s: (LEAST_EXPECTED * threads / slowest).max(LEAST_BIN_S),
             came: 0,
             expected: 0.0,
             last_due_s: None,
             classes: [0; CLASSES],
             bin_began_s: 0.0,
+            bin_ends_s: f64::INFINITY,
             in_bin: 0,
             squares: 0.0,
             bins: 0,
@@ -189,15 +187,21 @@ impl Observed {
 
     /// The window opens.
     pub fn open(&mut self, now_ns: u64) {
-        self.bin_began_s = now_ns as f64 / 1e9;
+        self.begin_bin(now_ns as f64 / 1e9);
+    }
+
+    /// A bin is long enough to hold some arrivals at the rate of its time.
+    fn begin_bin(&mut self, at_s: f64) {
+        let enough = self.rate.expected_until(at_s) + LEAST_EXPECTED * self.threads;
+        self.bin_began_s = at_s;
+        self.bin_ends_s = (at_s + LEAST_BIN_S).max(self.rate.time_of(enough));
     }
 
     /// A request that was due was taken in hand.
-    pub fn took(&mut self, due_ns: u64, in_hand_ns: u64) {
+    pub fn took(&mut self, at_s: f64, in_hand_ns: u64) {
         self.came += 1;
-        let at_s = due_ns as f64 / 1e9;
         if let Some(last_s) = self.last_due_s.replace(at_s) {
-            let gap = (at_s - last_s) * self.rate.at(f64::midpoint(at_s, last_s)) / self.threads;
+            let gap = self.share(last_s, at_s);
             // The exponential distribution function: uniform over [0, 1) if the gaps are exponential.
             #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
             let class = (-(-gap).exp_m1() * CLASSES as f64) as usize;
@@ -208,8 +212,8 @@ impl Observed {
     }
 
     fn close_bins(&mut self, now_s: f64) {
-        while now_s >= self.bin_began_s + self.bin_s {
-            let end_s = self.bin_began_s + self.bin_s;
+        while now_s >= self.bin_ends_s {
+            let end_s = self.bin_ends_s;
             let expected = self.share(self.bin_began_s, end_s);
             if expected > 0.0 {
                 let apart = self.in_bin as f64 - expected;
@@ -217,7 +221,7 @@ impl Observed {
                 self.bins += 1;
             }
             self.in_bin = 0;
-            self.bin_began_s = end_s;
+            self.begin_bin(end_s);
         }
     }
 
@@ -339,7 +343,7 @@ mod tests {
             let mut seen = Observed::new(open, rate, threads);
             seen.open(1_000_000_000);
             for due in due_until(&mut schedule, 5_000_000_000) {
-                seen.took(due, due + 1_000);
+                seen.took(due as f64 / 1e9, due + 1_000);
             }
             seen.close(1_000_000_000, 5_000_000_000);
             match &mut sum {
@@ -352,7 +356,7 @@ mod tests {
 
     #[test]
     fn poisson_arrivals_look_poisson_also_on_a_ramp_and_over_threads() {
-        for (from, to, threads) in [(20e3, 20e3, 1), (1e3, 40e3, 1), (40e3, 1e3, 3)] {
+        for (from, to, threads) in [(20e3, 20e3, 1), (0.0, 40e3, 1), (40e3, 1e3, 3)] {
             let (open, rate) = open(from, to, Arrivals::Poisson);
             let figures = observed(&open, rate, threads);
             let spread = 5.0 * figures.expected.sqrt();
@@ -360,6 +364,7 @@ mod tests {
                 (figures.came as f64 - figures.expected).abs() < spread,
                 "{figures:?}"
             );
+            assert!(figures.bins > 100, "{figures:?}");
             // 19 degrees of freedom: mean 19, standard deviation 6.2.
             assert!(figures.gap_chi_square.unwrap() < 50.0, "{figures:?}");
             let dispersion = figures.dispersion.unwrap();
@@ -382,7 +387,7 @@ mod tests {
         let mut seen = Observed::new(&poisson, rate, 1);
         seen.open(1_000_000_000);
         for due in due_until(&mut Schedule::new(&constant, rate, 0, 1), 5_000_000_000) {
-            seen.took(due, due);
+            seen.took(due as f64 / 1e9, due);
         }
         assert!(seen.figures().gap_chi_square.unwrap() > 1_000.0);
 
@@ -392,7 +397,7 @@ mod tests {
         let mut schedule = Schedule::new(&poisson, rate, 0, 1);
         due_until(&mut schedule, 1_000_000_000);
         for due in due_until(&mut schedule, 5_000_000_000) {
-            seen.took(due, due.next_multiple_of(50_000_000));
+            seen.took(due as f64 / 1e9, due.next_multiple_of(50_000_000));
         }
         assert!(seen.figures().dispersion.unwrap() > 10.0);
     }

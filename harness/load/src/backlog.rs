@@ -42,12 +42,12 @@ impl Backlog {
 
     /// How many wait.
     pub fn len(&self) -> usize {
-        self.length.load(Ordering::Acquire)
+        self.length.load(Ordering::SeqCst)
     }
 
     /// Says whether a thread has free connections.
     pub fn set_free(&self, thread: usize, free: bool) {
-        self.has_free[thread].store(free, Ordering::Release);
+        self.has_free[thread].store(free, Ordering::SeqCst);
     }
 
     /// Puts a request at the end. Returns a thread that has a free connection for it, to be woken.
@@ -55,7 +55,7 @@ impl Backlog {
         self.change(|waiting| waiting.push_back(due));
         self.has_free
             .iter()
-            .position(|free| free.load(Ordering::Acquire))
+            .position(|free| free.load(Ordering::SeqCst))
     }
 
     /// Takes the oldest.
@@ -77,7 +77,7 @@ impl Backlog {
     fn change<T>(&self, change: impl FnOnce(&mut VecDeque<Due>) -> T) -> T {
         let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
         let changed = change(&mut waiting);
-        self.length.store(waiting.len(), Ordering::Release);
+        self.length.store(waiting.len(), Ordering::SeqCst);
         changed
     }
 }

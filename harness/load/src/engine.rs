@@ -47,12 +47,15 @@ use crate::{
 
 /// How often the loop looks beside its sockets: for a stop, and for requests to give up.
 const CHORES_NS: u64 = 20_000_000;
+const MOST_OFTEN_NS: u64 = 1_000_000;
 /// How long a slot rests whose connection could not be made.
 const REST_NS: u64 = 20_000_000;
 /// A request that is due within this is waited for awake: going to sleep and waking takes as long.
 const AWAKE_NS: u64 = 15_000;
 /// How much earlier than a request is due a sleep ends.
 const EARLY_NS: u64 = 5_000;
+/// Events between two looks at what is due.
+const EVENTS_A_TURN: usize = 1024;
 const READ_BUFFER_BYTES: usize = 64 * 1024;
 
 /// What the threads of one load share.
@@ -127,6 +130,8 @@ pub struct Engine<'a, T> {
     resting: VecDeque<(u64, u32)>,
     routes: Routes,
     schedule: Option<Schedule>,
+    /// Arrivals are being taken in hand.
+    taking: bool,
     /// Since when no connection was free.
     none_free_since_ns: u64,
     buffer: Box<[u8]>,
@@ -134,6 +139,7 @@ pub struct Engine<'a, T> {
     bodies: u8,
     tally: Box<Tally>,
     phase: Phase,
+    timeout_ns: u64,
     start_ns: u64,
     opened_ns: u64,
     close_ns: u64,
@@ -147,6 +153,8 @@ pub struct Engine<'a, T> {
     cpu_before: CpuTime,
     wait_before_ns: Option<u64>,
     stolen_before_ns: Option<u64>,
+    /// Time spent waiting awake in the window.
+    awake_ns: u64,
     failed: Option<LoadError>,
 }
 
@@ -169,12 +177,14 @@ impl<'a, T: Transport> Engine<'a, T> {
             resting: VecDeque::new(),
             routes: Routes::new(spec.address, spec.reuse, start),
             schedule: None,
+            taking: false,
             none_free_since_ns: 0,
             buffer: vec![0; READ_BUFFER_BYTES].into_boxed_slice(),
             known: KnownHead::default(),
             bodies: 0,
             tally: Box::default(),
             phase: Phase::WarmUp,
+            timeout_ns: nanos(spec.timeout),
             start_ns: 0,
             opened_ns: 0,
             close_ns: 0,
@@ -188,6 +198,7 @@ impl<'a, T: Transport> Engine<'a, T> {
             cpu_before: CpuTime::default(),
             wait_before_ns: None,
             stolen_before_ns: None,
+            awake_ns: 0,
             failed: None,
             mail,
         })
@@ -200,7 +211,7 @@ impl<'a, T: Transport> Engine<'a, T> {
         if !self.await_start()? {
             return Err(LoadError::Stopped);
         }
-        self.start();
+        self.start()?;
         self.drive()?;
         self.failed.take().map_or(Ok(()), Err)
     }
@@ -214,7 +225,7 @@ impl<'a, T: Transport> Engine<'a, T> {
         let _ = self.mail.reports.send((self.mail.index, report));
     }
 
-    fn start(&mut self) {
+    fn start(&mut self) -> io::Result<()> {
         let spec = self.spec;
         self.opened_ns = self.start_ns + nanos(spec.warm_up);
         self.close_ns = self.opened_ns + nanos(spec.measure);
@@ -227,10 +238,14 @@ impl<'a, T: Transport> Engine<'a, T> {
             self.schedule = Some(Schedule::new(open, rate, self.mail.index, threads));
             self.tally.arrivals = Some(Observed::new(open, rate, threads));
         }
+        // Without a warm-up, the first requests are the window's.
+        self.cross_edges(self.start_ns)?;
+        self.none_free_since_ns = self.now();
         for slot in self.numbers() {
             let now_ns = self.now();
             self.released(slot, now_ns);
         }
+        Ok(())
     }
 
     /// Turns the event loop until the window has closed, or the load is called off.
@@ -249,7 +264,11 @@ impl<'a, T: Transport> Engine<'a, T> {
             let patience_ns = self.patience_ns(now_ns);
             self.transport.wait(patience_ns)?;
             let mut awake = patience_ns == 0;
-            while let Some(event) = self.transport.next(&mut self.buffer) {
+            // A peer that never stops sending must not keep the loop from all else.
+            for _ in 0..EVENTS_A_TURN {
+                let Some(event) = self.transport.next(&mut self.buffer) else {
+                    break;
+                };
                 awake = false;
                 self.heard(event)?;
                 if self.phase == Phase::Over {
@@ -257,7 +276,9 @@ impl<'a, T: Transport> Engine<'a, T> {
                 }
             }
             if awake {
-                self.tally.awake_ns += self.now() - now_ns;
+                let awake_ns = self.now() - now_ns;
+                self.tally.awake_ns += awake_ns;
+                self.awake_ns += awake_ns;
             }
         }
     }
@@ -276,7 +297,7 @@ impl<'a, T: Transport> Engine<'a, T> {
         if let Some(schedule) = &self.schedule
             && (self.has_free() || self.spec.threads() > 1)
         {
-            due_ns = due_ns.min(self.start_ns + schedule.next_ns());
+            due_ns = due_ns.min(self.start_ns.saturating_add(schedule.next_ns()));
         }
         let left_ns = due_ns.saturating_sub(now_ns);
         if left_ns <= AWAKE_NS {
@@ -293,7 +314,9 @@ impl<'a, T: Transport> Engine<'a, T> {
 
     /// Looks for a stop and for requests to give up.
     fn chores(&mut self, now_ns: u64) -> io::Result<()> {
-        self.next_chore_ns = now_ns + CHORES_NS;
+        // Often enough that a timeout is seen soon after it is due.
+        let often_ns = (self.timeout_ns / 50).clamp(MOST_OFTEN_NS, CHORES_NS);
+        self.next_chore_ns = now_ns + often_ns;
         self.publish();
         if self.is_stopped() {
             if self.phase == Phase::Window {
@@ -303,8 +326,7 @@ impl<'a, T: Transport> Engine<'a, T> {
                 self.failed = Some(LoadError::Stopped);
             }
         } else if now_ns >= self.next_sweep_ns {
-            // Often enough that a timeout is late by a fiftieth of itself at most.
-            self.next_sweep_ns = now_ns + (nanos(self.spec.timeout) / 50).min(5 * CHORES_NS);
+            self.next_sweep_ns = now_ns + (self.timeout_ns / 50).min(5 * CHORES_NS);
             self.give_up_late_ones(now_ns);
         }
         Ok(())

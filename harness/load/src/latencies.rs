@@ -126,6 +126,20 @@ impl Latencies {
         all
     }
 
+    /// Every response time, and of requests that never completed the time they were waited for.
+    #[must_use]
+    pub fn response_at_least(&self) -> Histogram<u64> {
+        let mut all = self.response();
+        merge(&mut all, &self.waited_in_vain);
+        all
+    }
+
+    /// How long requests that never completed were waited for.
+    #[must_use]
+    pub const fn in_vain(&self) -> &Histogram<u64> {
+        &self.waited_in_vain
+    }
+
     /// Every service time.
     #[must_use]
     pub fn service(&self) -> Histogram<u64> {

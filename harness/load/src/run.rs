@@ -50,6 +50,8 @@ pub struct Loaded {
 pub struct Interval {
     /// When it began, since the window opened.
     pub began: Duration,
+    /// How long it lasted: the last one may be shorter.
+    pub lasted: Duration,
     /// Correct answers.
     pub completed: u64,
     /// Errors and timeouts.
@@ -141,7 +143,9 @@ fn generate(spec: &LoadSpec, shared: &Shared, mail: Mail) -> Result<(), LoadErro
     prctl::set_timerslack(1).map_err(std::io::Error::from)?;
     match spec.transport.unwrap_or(TransportKind::Epoll) {
         TransportKind::Epoll => Engine::<Epoll>::new(spec, shared, mail)?.run(),
-        TransportKind::IoUring => Engine::<Uring>::new(spec, shared, mail)?.run(),
+        kind @ TransportKind::IoUring => Engine::<Uring>::new(spec, shared, mail)
+            .map_err(|source| LoadError::Transport { kind, source })?
+            .run(),
     }
 }
 
@@ -195,6 +199,10 @@ impl Running {
                 Err(mpsc::RecvTimeoutError::Timeout) => return false,
                 Err(mpsc::RecvTimeoutError::Disconnected) => break,
             }
+        }
+        // Where threads were stopped at different times, an interval may lack some.
+        while let Some((&number, _)) = self.partial.first_key_value() {
+            self.push_interval(number);
         }
         if let Some(herald) = self.herald.take() {
             herald.finish();
@@ -274,23 +282,34 @@ impl Running {
         if *count < self.threads.len() {
             return;
         }
-        if let (Some((_, tally)), Some(interval)) =
-            (self.partial.remove(&number), self.spec.interval)
-        {
-            let passed = if number == u64::MAX {
-                let elapsed = Duration::from_nanos(tally.elapsed_ns.saturating_sub(1));
-                u64::try_from(elapsed.as_nanos() / interval.as_nanos().max(1)).unwrap_or(0)
+        self.push_interval(number);
+    }
+
+    fn push_interval(&mut self, number: u64) {
+        let (Some((_, tally)), Some(interval)) = (self.partial.remove(&number), self.spec.interval)
+        else {
+            return;
+        };
+        let elapsed = Duration::from_nanos(tally.elapsed_ns);
+        let passed = if number == u64::MAX {
+            let before = elapsed.saturating_sub(Duration::from_nanos(1));
+            u64::try_from(before.as_nanos() / interval.as_nanos().max(1)).unwrap_or(0)
+        } else {
+            number
+        };
+        let began = interval * u32::try_from(passed).unwrap_or(u32::MAX);
+        self.intervals.push_back(Interval {
+            began,
+            lasted: if number == u64::MAX {
+                elapsed.saturating_sub(began)
             } else {
-                number
-            };
-            self.intervals.push_back(Interval {
-                began: interval * u32::try_from(passed).unwrap_or(u32::MAX),
-                completed: tally.completed,
-                wrong: tally.errors() + tally.timeouts,
-                in_flight: tally.in_flight,
-                latencies: tally.latencies,
-            });
-        }
+                interval
+            },
+            completed: tally.completed,
+            wrong: tally.errors() + tally.timeouts,
+            in_flight: tally.in_flight,
+            latencies: tally.latencies,
+        });
     }
 
     /// The intervals that have become whole since the last call.

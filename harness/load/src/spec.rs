@@ -60,7 +60,7 @@ pub struct LoadSpec {
     pub interval: Option<Duration>,
     /// What a correct body is.
     pub expect: Expectation,
-    /// How to speak to the kernel; the best that it permits where absent.
+    /// How to speak to the kernel; epoll where absent, the cheaper of the two where they were measured.
     pub transport: Option<TransportKind>,
     /// Called from a thread of its own at the edges of the window.
     pub on_window: Arc<dyn Fn(Window) + Send + Sync>,

@@ -42,6 +42,12 @@ pub struct Tally {
     pub latencies: Latencies,
     /// Connections with a request under way times the time they were so, ns.
     pub busy_ns: u64,
+    /// Of requests that completed, the time before the window opened; less, of those that did not, all
+    /// the time they were under way, ns. What is left of `busy_ns` with it is what service times
+    /// must add up to.
+    pub beside_completed_ns: i64,
+    /// Share of the window that the busiest thread worked.
+    pub busiest: f64,
     /// Requests under way and waiting at the end.
     pub in_flight: u64,
     /// CPU time of the thread.
@@ -63,6 +69,16 @@ pub struct Tally {
 }
 
 impl Tally {
+    /// A request written before the window opened is under way in it.
+    pub fn busy_before(&mut self, written_ns: u64, opened_ns: u64) {
+        self.beside_completed_ns += opened_ns.saturating_sub(written_ns).cast_signed();
+    }
+
+    /// A request that was written ended without an answer.
+    pub fn busy_in_vain(&mut self, written_ns: u64, ended_ns: u64) {
+        self.beside_completed_ns -= ended_ns.saturating_sub(written_ns).cast_signed();
+    }
+
     /// Counts an error; the words are made for the first of a kind only.
     pub fn error(&mut self, kind: ErrorKind, words: impl FnOnce() -> String) {
         self.errors.entry(kind).or_insert_with(|| (0, words())).0 += 1;
@@ -122,6 +138,8 @@ impl Tally {
         self.awake_ns += other.awake_ns;
         self.latencies.add(&other.latencies);
         self.busy_ns += other.busy_ns;
+        self.beside_completed_ns += other.beside_completed_ns;
+        self.busiest = self.busiest.max(other.busiest);
         self.in_flight += other.in_flight;
         self.cpu.user_ns += other.cpu.user_ns;
         self.cpu.system_ns += other.cpu.system_ns;
@@ -174,6 +192,9 @@ impl Tally {
             connections_by_worker: self.connections.counts.iter().copied().collect(),
             answers_by_another_worker: self.from_another_worker,
             mean_busy_connections: self.busy_ns as f64 / self.elapsed_ns.max(1) as f64,
+            mean_busy_completed: (self.busy_ns.cast_signed() + self.beside_completed_ns) as f64
+                / self.elapsed_ns.max(1) as f64,
+            generator_busiest: self.busiest,
             arrivals: self.arrivals.as_ref().map(Observed::figures),
             generator_threads: threads,
             generator_cpu: self.cpu,

@@ -287,3 +287,32 @@ fn one_that_is_not_there_ends_the_load_before_it_begins() {
         "{words}"
     );
 }
+
+#[test]
+fn one_whose_body_never_ends() {
+    let turn = std::sync::atomic::AtomicUsize::new(0);
+    let address = serve(move |stream| {
+        let endless = turn
+            .fetch_add(1, std::sync::atomic::Ordering::Relaxed)
+            .is_multiple_of(2);
+        let mut writer = stream.try_clone().unwrap();
+        let mut reader = BufReader::new(stream);
+        while read_request(&mut reader) {
+            if !endless {
+                if writer.write_all(&hello(1)).is_err() {
+                    return;
+                }
+                continue;
+            }
+            if writer.write_all(b"HTTP/1.1 200 OK\r\n\r\n").is_err() {
+                return;
+            }
+            while writer.write_all(&[b'x'; 256 * 1024]).is_ok() {}
+            return;
+        }
+    });
+    for result in both(address, IMPATIENT) {
+        // The others are served all the while.
+        assert!(result.timeouts > 0 && result.completed > 0, "{result:?}");
+    }
+}

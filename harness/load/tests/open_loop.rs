@@ -236,3 +236,42 @@ fn a_server_that_closes_idle_connections_costs_a_connect_and_no_error() {
     assert_eq!(result.errors + result.timeouts, 0, "{result:?}");
     assert!(result.connections_opened > 20, "{result:?}");
 }
+
+#[test]
+fn waiting_for_the_only_connection_is_not_the_generators_lateness() {
+    let address = answering(|_| {
+        thread::sleep(Duration::from_millis(8));
+        hello(1)
+    });
+    let result = load(LoadSpec {
+        pace: at(100.0, Arrivals::Poisson),
+        connections: 1,
+        measure: Duration::from_millis(800),
+        ..spec(address)
+    })
+    .unwrap()
+    .result;
+    let (wait, lateness) = (result.connection_wait.unwrap(), result.lateness.unwrap());
+    assert!(
+        wait.mean_ns > 4.0 * lateness.mean_ns,
+        "{wait:?} {lateness:?}"
+    );
+}
+
+#[test]
+fn a_ramp_that_falls_to_nothing_ends_in_order() {
+    let address = answering(|_| hello(1));
+    let result = load(LoadSpec {
+        pace: Pace::OpenLoop(OpenLoop {
+            from_per_s: 100.0,
+            to_per_s: 0.0,
+            arrivals: Arrivals::Constant,
+            seed: 1,
+        }),
+        measure: Duration::from_millis(400),
+        ..spec(address)
+    })
+    .unwrap()
+    .result;
+    assert!((19..=20).contains(&result.offered), "{result:?}");
+}

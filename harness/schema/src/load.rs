@@ -144,6 +144,9 @@ pub struct LoadResult {
     /// Connections with a request under way, on average over the window, counted from one request to
     /// the next and not from the latencies.
     pub mean_busy_connections: f64,
+    /// The part of it that completed requests account for, with the time they had been under way before
+    /// the window opened: by Little's law, throughput times mean service time.
+    pub mean_busy_completed: f64,
     /// The arrivals against their model; absent in a closed loop.
     pub arrivals: Option<ArrivalFigures>,
     /// Generator threads.
@@ -152,6 +155,8 @@ pub struct LoadResult {
     pub generator_cpu: CpuTime,
     /// Part of that CPU time spent waiting awake for the next request to be due: readiness, not work.
     pub awake_ns: u64,
+    /// Share of the window that the busiest generator thread worked, waiting awake not counted.
+    pub generator_busiest: f64,
     /// Time the generator's threads could have run but something else had their CPU. Absent where
     /// the kernel does not tell.
     pub generator_run_queue_wait_ns: Option<u64>,
@@ -238,7 +243,7 @@ pub struct LatencyQuantiles {
     pub p99_ns: u64,
     /// 99.9th percentile.
     pub p999_ns: u64,
-    /// Greatest.
+    /// Greatest that was seen, whether the request completed or was waited for in vain.
     pub max_ns: u64,
     /// From this quantile on (0.5, 0.9, 0.99, 0.999, or 1 for the greatest) the figures are lower
     /// bounds: they reach into requests that never completed. Absent where all are exact.

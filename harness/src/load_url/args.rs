@@ -70,7 +70,7 @@ pub struct LoadArgs {
     /// Allow a server that is not on this host. Only drive load at servers that are yours
     #[arg(long)]
     pub allow_remote: bool,
-    /// How the generator speaks to the kernel [default: the cheapest that the kernel permits]
+    /// How the generator speaks to the kernel [default: epoll]
     #[arg(long, value_enum)]
     pub transport: Option<TransportArg>,
 }

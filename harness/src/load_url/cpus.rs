@@ -12,6 +12,12 @@ pub fn choose(args: &LoadArgs, server_cpus: Option<&[u32]>) -> anyhow::Result<Ve
             "--cpus: this process may not use CPU {cpu}; choose from {allowed:?}"
         )));
     }
+    let again = |(index, cpu): (usize, &u32)| args.cpus[..index].contains(cpu).then_some(*cpu);
+    if let Some(cpu) = args.cpus.iter().enumerate().find_map(again) {
+        return Err(usage(format!(
+            "--cpus: CPU {cpu} stands there twice; each thread needs one of its own"
+        )));
+    }
     let given = !args.cpus.is_empty();
     let cpus = if given {
         args.cpus.clone()

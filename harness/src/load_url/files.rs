@@ -11,14 +11,11 @@ use std::{
 };
 
 use anyhow::Context;
-use hdrhistogram::{
-    Histogram,
-    serialization::{
-        V2DeflateSerializer,
-        interval_log::{IntervalLogWriterBuilder, Tag},
-    },
+use hdrhistogram::serialization::{
+    V2DeflateSerializer,
+    interval_log::{IntervalLogWriterBuilder, Tag},
 };
-use load::{Interval, Loaded};
+use load::{Interval, Latencies, Loaded};
 
 use crate::load_url::LoadArgs;
 
@@ -36,7 +33,6 @@ struct Log {
     file: File,
     name: String,
     started: SystemTime,
-    interval: Duration,
     begun: bool,
 }
 
@@ -54,7 +50,6 @@ impl Files {
                 file,
                 name,
                 started: SystemTime::UNIX_EPOCH + Duration::from_nanos(started_unix_ns),
-                interval: args.interval,
                 begun: false,
             }),
             distribution: args.hgrm.as_deref().map(create).transpose()?,
@@ -75,7 +70,7 @@ impl Files {
         let Some((file, name)) = &mut self.distribution else {
             return Ok(());
         };
-        write_distribution(&mut BufWriter::new(file), &loaded.latencies.response())
+        write_distribution(&mut BufWriter::new(file), &loaded.latencies)
             .with_context(|| format!("cannot write {name}; is the disk full?"))
     }
 }
@@ -87,6 +82,7 @@ impl Log {
             ("service", interval.latencies.service()),
             ("connection-wait", interval.latencies.connection_wait()),
             ("lateness", interval.latencies.lateness()),
+            ("waited-in-vain", interval.latencies.in_vain().clone()),
         ];
         let mut lines = Vec::new();
         let mut serializer = V2DeflateSerializer::new();
@@ -96,7 +92,7 @@ impl Log {
             .begin_log_with(&mut lines, &mut serializer)?;
         for (tag, histogram) in &parts {
             writer
-                .write_histogram(histogram, interval.began, self.interval, Tag::new(tag))
+                .write_histogram(histogram, interval.began, interval.lasted, Tag::new(tag))
                 .map_err(|error| anyhow::anyhow!("cannot serialize a histogram: {error:?}"))?;
         }
         // Every writer begins with the header; the log has one, and intervals as they come.
@@ -111,7 +107,9 @@ impl Log {
 }
 
 /// The percentile distribution in the text form of `HdrHistogram`, values in milliseconds.
-fn write_distribution(to: &mut impl Write, response: &Histogram<u64>) -> io::Result<()> {
+/// Requests that never completed stand in it at the time they were waited for.
+fn write_distribution(to: &mut impl Write, latencies: &Latencies) -> io::Result<()> {
+    let response = latencies.response_at_least();
     writeln!(
         to,
         "{:>12} {:>14} {:>10} {:>14}\n",
@@ -146,5 +144,6 @@ fn write_distribution(to: &mut impl Write, response: &Histogram<u64>) -> io::Res
         "#[Buckets = {:>12}, SubBuckets     = {:>12}]",
         response.buckets(),
         2 * 10_u32.pow(u32::from(response.sigfig())).next_power_of_two()
-    )
+    )?;
+    writeln!(to, "#[Never completed = {}]", latencies.in_vain().len())
 }

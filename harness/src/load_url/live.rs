@@ -11,7 +11,6 @@ use super::text::{latency, rate};
 /// generator's threads for it.
 pub struct Live {
     bar: ProgressBar,
-    interval: Duration,
     whole: Duration,
     began: Option<Instant>,
     wrong: u64,
@@ -30,7 +29,6 @@ impl Live {
         bar.set_message("connecting");
         Self {
             bar,
-            interval: spec.interval.unwrap_or(whole),
             whole,
             began: None,
             wrong: 0,
@@ -56,7 +54,7 @@ impl Live {
         }
         self.wrong += interval.wrong;
         let response = interval.latencies.response();
-        let per_s = interval.completed as f64 / self.interval.as_secs_f64();
+        let per_s = interval.completed as f64 / interval.lasted.as_secs_f64().max(1e-9);
         self.bar.set_message(format!(
             "{}/s  p50 {}  p99 {}  in flight {}  errors {}",
             rate(per_s),

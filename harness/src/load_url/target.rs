@@ -69,8 +69,7 @@ impl Target {
         }
         let path = uri
             .path_and_query()
-            .map_or("/", |path| path.as_str())
-            .to_owned();
+            .map_or_else(|| "/".to_owned(), ToString::to_string);
         Ok(Self {
             address,
             host: authority.as_str().to_owned(),
@@ -97,6 +96,8 @@ mod tests {
         let bare = Target::resolve("http://[::1]", false).unwrap();
         assert_eq!(bare.address, "[::1]:80".parse().unwrap());
         assert_eq!(bare.path, "/");
+        let query = Target::resolve("http://127.0.0.1?x=1", false).unwrap();
+        assert_eq!(query.path, "/?x=1");
     }
 
     #[test]

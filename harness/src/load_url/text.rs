@@ -148,7 +148,13 @@ fn write_latencies(to: &mut String, report: &LoadReport) -> std::fmt::Result {
 }
 
 fn row(to: &mut String, name: &str, part: &LatencyQuantiles) -> std::fmt::Result {
-    write!(to, "{name:<22}{:>10}", latency_f(part.mean_ns))?;
+    let mean_is_bound = if part.bounds_from.is_some() {
+        "≥"
+    } else {
+        ""
+    };
+    let mean = format!("{mean_is_bound}{}", latency_f(part.mean_ns));
+    write!(to, "{name:<22}{mean:>10}")?;
     let quantiles = [
         (0.5, part.p50_ns),
         (0.9, part.p90_ns),

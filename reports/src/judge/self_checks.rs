@@ -11,16 +11,11 @@ use crate::{
     trials::Trial,
 };
 
-/// Little's law may be off by this much, in a window that is long against the latency.
+/// Little's law may be off by this much.
 const LITTLE_TOLERANCE: f64 = 0.05;
 
 /// With less than this share of its connections busy, a server has been kept waiting.
 const LEAST_BUSY: f64 = 0.80;
-
-/// In a short window the edges blur the law: each connection may gain or lose one request at each.
-fn little_tolerance(cell: &Cell, trial: Trial<'_>) -> f64 {
-    LITTLE_TOLERANCE + 2.0 * f64::from(cell.connections.max(1)) / trial.requests().max(1.0)
-}
 
 /// What breaks a rule of measurement in any trial.
 pub(super) fn broken_rules(run: &Run) -> Vec<Finding> {
@@ -120,14 +115,14 @@ fn empty_windows(run: &Run) -> Vec<Finding> {
 fn littles_law(run: &Run) -> Vec<Finding> {
     let mut worst: BTreeMap<&str, (&Cell, f64, f64)> = BTreeMap::new();
     for (cell, trial) in closed_loops(run) {
-        let (counted, expected) = (trial.busy_connections(), trial.busy_by_littles_law());
+        let (counted, expected) = (trial.busy_completed(), trial.busy_by_littles_law());
         let off = (expected - counted).abs() / counted.max(f64::MIN_POSITIVE);
         let known = worst
             .get(cell.id.as_str())
             .map_or(0.0, |&(_, counted, expected)| {
                 (expected - counted).abs() / counted.max(f64::MIN_POSITIVE)
             });
-        if off > little_tolerance(cell, trial) && off > known {
+        if off > LITTLE_TOLERANCE && off > known {
             worst.insert(&cell.id, (cell, counted, expected));
         }
     }

@@ -177,6 +177,8 @@ pub fn measured(cell: &Cell, per_s: f64, cpu_ns: f64) -> Measured {
             connections_by_worker: BTreeMap::new(),
             answers_by_another_worker: 0,
             mean_busy_connections: f64::from(cell.connections),
+            mean_busy_completed: f64::from(cell.connections),
+            generator_busiest: 0.3,
             arrivals: None,
             awake_ns: 0,
             generator_run_queue_wait_ns: Some(0),

@@ -9,6 +9,7 @@ use crate::{
     response::{Answer, Fed, ProtocolError},
     slot::State,
     spec::Expectation,
+    tally::Times,
     transport::{Event, Transport},
     witness::worker_id,
 };
@@ -101,20 +102,24 @@ impl<T: Transport> Engine<'_, T> {
             self.failed(slot, now_ns, ErrorKind::Protocol, || words);
             return Ok(());
         }
+        let times = self.slots[slot as usize].times;
+        let waited_ns = now_ns.saturating_sub(times.intended_ns);
         match self.check(answer) {
+            // Whether a sweep comes before it or not: an answer after its time is none.
+            Ok(_) if waited_ns > self.timeout_ns => {
+                self.tally.timeouts += 1;
+                self.in_vain(&times, now_ns);
+            }
             Ok(worker) => {
                 self.tally.completed += 1;
-                let times = &self.slots[slot as usize].times;
-                self.tally.latencies.completed(times, now_ns);
+                self.tally.latencies.completed(&times, now_ns);
                 if let Some(worker) = worker {
                     self.witness(slot, worker);
                 }
             }
             Err((kind, words)) => {
-                let times = &self.slots[slot as usize].times;
-                let waited_ns = now_ns.saturating_sub(times.intended_ns);
-                self.tally.latencies.waited_in_vain(waited_ns);
                 self.tally.error(kind, || words);
+                self.in_vain(&times, now_ns);
             }
         }
         self.busy_changes(now_ns, -1);
@@ -125,6 +130,13 @@ impl<T: Transport> Engine<'_, T> {
         }
         self.released(slot, now_ns);
         Ok(())
+    }
+
+    /// A request under way ended, and was not answered as it should be.
+    fn in_vain(&mut self, times: &Times, now_ns: u64) {
+        let waited_ns = now_ns.saturating_sub(times.intended_ns);
+        self.tally.latencies.waited_in_vain(waited_ns);
+        self.tally.busy_in_vain(times.written_ns, now_ns);
     }
 
     /// Counts who answered.

@@ -8,6 +8,7 @@ use super::{Engine, Phase, Report, nanos};
 use crate::{
     arrivals::{Observed, Rate},
     error::LoadError,
+    slot::State,
     thread_usage,
     transport::Transport,
 };
@@ -48,6 +49,10 @@ impl<T: Transport> Engine<'_, T> {
             self.tally.arrivals = Some(observed);
         }
         for slot in &mut self.slots {
+            if slot.state == State::Busy {
+                self.tally
+                    .busy_before(slot.times.written_ns, self.opened_ns);
+            }
             slot.first_worker = None;
             if slot.has_request() && !slot.offered {
                 slot.offered = true;
@@ -57,6 +62,7 @@ impl<T: Transport> Engine<'_, T> {
         self.phase = Phase::Window;
         self.shared.counting.store(true, Ordering::Relaxed);
         self.busy_changed_ns = self.opened_ns;
+        self.awake_ns = 0;
         self.next_edge_ns = self.next_interval_ns().min(self.close_ns);
         self.cpu_before = thread_usage::cpu()?;
         self.wait_before_ns = thread_usage::run_queue_wait_ns();
@@ -108,6 +114,8 @@ impl<T: Transport> Engine<'_, T> {
                 .zip(before)
                 .map(|(after, before)| after.saturating_sub(before))
         };
+        let worked_ns = self.tally.cpu.total_ns().saturating_sub(self.awake_ns);
+        self.tally.busiest = worked_ns as f64 / self.tally.elapsed_ns.max(1) as f64;
         self.tally.run_queue_wait_ns =
             since(self.wait_before_ns, thread_usage::run_queue_wait_ns());
         self.tally.stolen_ns = since(self.stolen_before_ns, thread_usage::stolen_ns(self.cpu()));

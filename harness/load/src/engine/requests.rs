@@ -6,7 +6,7 @@ use std::io;
 use rustix::io::write;
 use schema::{ErrorKind, Pace, Reuse};
 
-use super::{Engine, Phase, REST_NS, nanos};
+use super::{Engine, Phase, REST_NS};
 use crate::{backlog::Due, response::Parser, slot::State, tally::Times, transport::Transport};
 
 impl<T: Transport> Engine<'_, T> {
@@ -38,8 +38,12 @@ impl<T: Transport> Engine<'_, T> {
             return;
         }
         let mut eager = std::mem::take(&mut self.eager);
-        for slot in eager.drain(..) {
+        while let Some(slot) = eager.pop() {
             let now_ns = self.now();
+            if now_ns >= self.close_ns {
+                eager.push(slot);
+                break;
+            }
             let due = self.due(now_ns, now_ns);
             self.assign(slot, due, now_ns);
         }
@@ -48,7 +52,18 @@ impl<T: Transport> Engine<'_, T> {
         self.eager = eager;
     }
 
-    fn take_arrivals(&mut self, mut now_ns: u64) {
+    /// A request that fails as it is sent frees its connection in here: the loop that is running takes
+    /// what is due for it.
+    fn take_arrivals(&mut self, now_ns: u64) {
+        if self.taking {
+            return;
+        }
+        self.taking = true;
+        self.take_all_arrivals(now_ns);
+        self.taking = false;
+    }
+
+    fn take_all_arrivals(&mut self, mut now_ns: u64) {
         loop {
             if self.shared.backlog.len() > 0 {
                 let Some(slot) = self.pop_free() else {
@@ -107,11 +122,10 @@ impl<T: Transport> Engine<'_, T> {
 
     fn arrived(&mut self, intended_ns: u64, dispatched_ns: u64) -> Due {
         if let Some(schedule) = &mut self.schedule {
+            if let Some(observed) = &mut self.tally.arrivals {
+                observed.took(schedule.next_s(), dispatched_ns - self.start_ns);
+            }
             schedule.advance();
-        }
-        if let Some(observed) = &mut self.tally.arrivals {
-            let (due_ns, in_hand_ns) = (intended_ns - self.start_ns, dispatched_ns - self.start_ns);
-            observed.took(due_ns, in_hand_ns);
         }
         self.due(intended_ns, dispatched_ns)
     }
@@ -132,6 +146,9 @@ impl<T: Transport> Engine<'_, T> {
 
     /// A free slot, a connected one if there is one.
     fn pop_free(&mut self) -> Option<u32> {
+        if !self.has_free() {
+            return None;
+        }
         let mut found = None;
         while let Some(slot) = self.free.pop_front() {
             if self.slots[slot as usize].state == State::Idle {
@@ -201,6 +218,10 @@ impl<T: Transport> Engine<'_, T> {
             Pace::ClosedLoop { think_ns: 0 } => self.eager.push(slot),
             Pace::ClosedLoop { think_ns } => self.thinking.push_back((now_ns + think_ns, slot)),
             Pace::OpenLoop(_) => {
+                // What fell due while no connection was free waited for one, not for the generator.
+                if !self.has_free() {
+                    self.queue_arrivals(now_ns);
+                }
                 self.push_free(slot);
                 self.take_arrivals(now_ns);
             }
@@ -234,6 +255,7 @@ impl<T: Transport> Engine<'_, T> {
         let waited_ns = now_ns.saturating_sub(place.times.intended_ns);
         self.tally.latencies.waited_in_vain(waited_ns);
         if place.state == State::Busy {
+            self.tally.busy_in_vain(place.times.written_ns, now_ns);
             self.busy_changes(now_ns, -1);
         }
         self.hang_up(slot);
@@ -254,7 +276,7 @@ impl<T: Transport> Engine<'_, T> {
 
     /// Gives up what has waited for longer than the timeout.
     pub(super) fn give_up_late_ones(&mut self, now_ns: u64) {
-        let Some(since_ns) = now_ns.checked_sub(nanos(self.spec.timeout)) else {
+        let Some(since_ns) = now_ns.checked_sub(self.timeout_ns) else {
             return;
         };
         while let Some(due) = self.shared.backlog.pop_before(since_ns) {
@@ -277,6 +299,9 @@ impl<T: Transport> Engine<'_, T> {
     /// The window has closed on what is under way. A request from before it opened has been without
     /// an answer for all of it: that is a timeout, however short the window was.
     pub(super) fn cut_off(&mut self, now_ns: u64) {
+        for slot in self.slots.iter().filter(|slot| slot.state == State::Busy) {
+            self.tally.busy_in_vain(slot.times.written_ns, now_ns);
+        }
         let opened_ns = self.opened_ns;
         let mut end = |intended_ns: u64, offered: bool| {
             self.tally.offered += u64::from(!offered);

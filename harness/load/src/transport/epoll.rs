@@ -6,7 +6,7 @@
 //! with the bytes was part of the same edge. The kernel says so in the event (`EPOLLRDHUP`), and
 //! then reading goes on to the end.
 
-use std::{io, sync::Arc};
+use std::{collections::VecDeque, io, sync::Arc};
 
 use rustix::{
     event::{
@@ -43,8 +43,10 @@ pub struct Epoll {
     sockets: Vec<Socket>,
     events: Vec<epoll::Event>,
     next: usize,
-    /// A slot whose socket may hold more, and whether its peer closed.
+    /// A slot whose socket is to be read, and whether its peer closed.
     reading: Option<(u32, bool)>,
+    /// Slots whose sockets may hold more than a buffer took: their turn comes after all others'.
+    unread: VecDeque<(u32, bool)>,
 }
 
 impl Transport for Epoll {
@@ -66,6 +68,7 @@ impl Transport for Epoll {
             events: Vec::with_capacity(EVENTS_AT_ONCE),
             next: 0,
             reading: None,
+            unread: VecDeque::new(),
         })
     }
 
@@ -100,9 +103,14 @@ impl Transport for Epoll {
         if self.reading.is_some_and(|(reading, _)| reading == slot) {
             self.reading = None;
         }
+        self.unread.retain(|&(unread, _)| unread != slot);
     }
 
     fn wait(&mut self, timeout_ns: u64) -> io::Result<()> {
+        // Edges that were not looked at yet would be lost.
+        if self.next < self.events.len() || !self.unread.is_empty() {
+            return Ok(());
+        }
         self.next = 0;
         self.events.clear();
         let timeout = Timespec {
@@ -123,7 +131,10 @@ impl Transport for Epoll {
             {
                 return Some(event);
             }
-            let event = *self.events.get(self.next)?;
+            let Some(&event) = self.events.get(self.next) else {
+                self.reading = Some(self.unread.pop_front()?);
+                continue;
+            };
             self.next += 1;
             if let Some(event) = self.look(event) {
                 return Some(event);
@@ -182,7 +193,9 @@ impl Epoll {
             match recv(fd, &mut *buffer, RecvFlags::empty()) {
                 Ok((0, _)) => return Some(Event::Closed(slot, None)),
                 Ok((length, _)) => {
-                    if closing || length == buffer.len() {
+                    if length == buffer.len() {
+                        self.unread.push_back((slot, closing));
+                    } else if closing {
                         self.reading = Some((slot, closing));
                     }
                     return Some(Event::Bytes {

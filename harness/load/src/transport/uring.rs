@@ -129,11 +129,7 @@ impl Transport for Uring {
             next: 0,
             leaving: Vec::new(),
         };
-        let watch = opcode::PollAdd::new(types::Fd(uring.waker.as_raw_fd()), POLLIN)
-            .multi(true)
-            .build()
-            .user_data(number(Kind::Waker, 0, 0));
-        uring.push(&watch)?;
+        uring.watch_waker()?;
         Ok(uring)
     }
 
@@ -186,9 +182,8 @@ impl Transport for Uring {
     }
 
     fn wait(&mut self, timeout_ns: u64) -> io::Result<()> {
-        self.next = 0;
-        self.completions.clear();
-        let at_hand = !self.ring.completion().is_empty();
+        let unread = self.next < self.completions.len();
+        let at_hand = unread || !self.ring.completion().is_empty();
         let submitted = if at_hand || timeout_ns == 0 {
             self.submit()
         } else {
@@ -204,7 +199,11 @@ impl Transport for Uring {
             Err(error) => return Err(error),
         }
         self.leaving.clear();
-        self.gather();
+        if !unread {
+            self.next = 0;
+            self.completions.clear();
+            self.gather();
+        }
         Ok(())
     }
 
@@ -224,6 +223,14 @@ impl Transport for Uring {
 }
 
 impl Uring {
+    fn watch_waker(&mut self) -> io::Result<()> {
+        let watch = opcode::PollAdd::new(types::Fd(self.waker.as_raw_fd()), POLLIN)
+            .multi(true)
+            .build()
+            .user_data(number(Kind::Waker, 0, 0));
+        self.push(&watch)
+    }
+
     fn socket(&self, slot: u32) -> Option<(RawFd, u32)> {
         let socket = &self.sockets[slot as usize];
         Some((socket.fd.as_ref()?.as_raw_fd(), socket.generation))
@@ -283,6 +290,10 @@ impl Uring {
         let length = usize::try_from(result).unwrap_or(0);
         if let Some(id) = filled {
             self.buffers.take(id, length, buffer);
+        }
+        if kind == Some(Kind::Waker) && !cqueue::more(flags) {
+            // A queue that cannot be submitted says so at the next wait.
+            let _ = self.watch_waker();
         }
         let socket = self.sockets.get(slot as usize)?;
         if socket.fd.is_none() || socket.generation != generation {
