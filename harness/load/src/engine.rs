@@ -51,9 +51,11 @@ const MOST_OFTEN_NS: u64 = 1_000_000;
 /// How long a slot rests whose connection could not be made.
 const REST_NS: u64 = 20_000_000;
 /// A request that is due within this is waited for awake: going to sleep and waking takes as long.
-const AWAKE_NS: u64 = 15_000;
+/// Three times as much took 2 µs more of CPU time a request at 20,000 a second here, and made the
+/// median lateness 1 µs instead of 5 µs.
+const AWAKE_NS: u64 = 5_000;
 /// How much earlier than a request is due a sleep ends.
-const EARLY_NS: u64 = 5_000;
+const EARLY_NS: u64 = 2_000;
 /// Events between two looks at what is due.
 const EVENTS_A_TURN: usize = 1024;
 const READ_BUFFER_BYTES: usize = 64 * 1024;

@@ -8,16 +8,14 @@
 //! Framing follows RFC 9112, section 6.3: no body for 1xx, 204 and 304; then Transfer-Encoding:
 //! chunked; then Content-Length; else until the connection closes. Both header fields at once, or
 //! two differing lengths, are refused: a client that guesses there can be led to count wrongly.
-//!
-//! A server says nearly the same head every time. The last one that was parsed is remembered, and
-//! bytes that begin with the very same head are not parsed again: the same bytes mean the same.
 
-use std::mem::MaybeUninit;
+mod head;
 
+pub use self::head::KnownHead;
+use self::head::{Framing, Head, parse_head};
 use crate::witness::BodyStart;
 
 const MAX_HEAD_BYTES: usize = 64 * 1024;
-const MAX_HEADERS: usize = 64;
 const MAX_CHUNK_LINE_BYTES: usize = 256;
 
 /// A whole answer.
@@ -219,7 +217,7 @@ impl Parser {
         if already == 0
             && let Some(head) = known.begins(rest)
         {
-            *rest = &rest[known.bytes.len()..];
+            *rest = &rest[known.held_bytes()..];
             return Ok(self.begin_body(head));
         }
         let within_limit = &rest[..rest.len().min(MAX_HEAD_BYTES - already)];
@@ -308,143 +306,6 @@ fn read_line<T>(
     read: fn(&[u8]) -> Result<T, ProtocolError>,
 ) -> Result<T, ProtocolError> {
     read(line.strip_suffix(b"\r\n").ok_or(ProtocolError::Chunk)?)
-}
-
-#[derive(Clone, Copy, Debug)]
-enum Framing {
-    Sized(u64),
-    Chunked,
-    UntilClose,
-}
-
-#[derive(Clone, Copy, Debug)]
-struct Head {
-    status: u16,
-    keep_alive: bool,
-    framing: Framing,
-}
-
-impl Head {
-    /// Another one follows.
-    fn is_interim(self) -> bool {
-        (100..200).contains(&self.status) && self.status != 101
-    }
-
-    /// No body follows, whatever the fields say.
-    fn is_bodiless(self) -> bool {
-        matches!(self.status, 101 | 204 | 304)
-    }
-}
-
-/// The last head that was parsed; one does for all connections of a thread.
-#[derive(Debug, Default)]
-pub struct KnownHead {
-    bytes: Vec<u8>,
-    head: Option<Head>,
-}
-
-impl KnownHead {
-    /// Bytes of the head that is remembered.
-    #[must_use]
-    pub fn held_bytes(&self) -> usize {
-        self.bytes.len()
-    }
-
-    fn begins(&self, input: &[u8]) -> Option<Head> {
-        self.head.filter(|_| input.starts_with(&self.bytes))
-    }
-
-    /// The answer, where the input begins with all of it: the common case, at the least cost.
-    fn whole_answer(&self, input: &[u8]) -> Option<Fed> {
-        let head = self.begins(input)?;
-        let Framing::Sized(length @ 1..) = head.framing else {
-            return None;
-        };
-        if head.is_interim() || head.is_bodiless() {
-            return None;
-        }
-        let rest = &input[self.bytes.len()..];
-        let body = rest.get(..usize::try_from(length).ok()?)?;
-        Some(Fed::Whole {
-            consumed: self.bytes.len() + body.len(),
-            answer: Answer {
-                status: head.status,
-                keep_alive: head.keep_alive,
-                body: BodyStart::of(body),
-            },
-        })
-    }
-
-    fn remember(&mut self, bytes: &[u8], head: Head) {
-        self.bytes.clear();
-        self.bytes.extend_from_slice(bytes);
-        self.head = Some(head);
-    }
-}
-
-/// A head and its length in bytes, or nothing where it is not whole.
-fn parse_head(bytes: &[u8]) -> Result<Option<(usize, Head)>, ProtocolError> {
-    let mut headers = [const { MaybeUninit::uninit() }; MAX_HEADERS];
-    let mut response = httparse::Response::new(&mut []);
-    let parsed = httparse::ParserConfig::default().parse_response_with_uninit_headers(
-        &mut response,
-        bytes,
-        &mut headers,
-    );
-    let length = match parsed.map_err(ProtocolError::Head)? {
-        httparse::Status::Complete(length) => length,
-        httparse::Status::Partial => return Ok(None),
-    };
-    let mut content_length = None;
-    let mut chunked = false;
-    let mut closes = false;
-    let mut keeps_alive = response.version == Some(1);
-    for header in response.headers.iter() {
-        if header.name.eq_ignore_ascii_case("content-length") {
-            let value = decimal(header.value.trim_ascii()).ok_or(ProtocolError::ContentLength)?;
-            if content_length.is_some_and(|known| known != value) {
-                return Err(ProtocolError::ContentLength);
-            }
-            content_length = Some(value);
-        } else if header.name.eq_ignore_ascii_case("transfer-encoding") {
-            if chunked || !header.value.trim_ascii().eq_ignore_ascii_case(b"chunked") {
-                return Err(ProtocolError::TransferEncoding);
-            }
-            chunked = true;
-        } else if header.name.eq_ignore_ascii_case("connection") {
-            for option in header.value.split(|&byte| byte == b',') {
-                if option.trim_ascii().eq_ignore_ascii_case(b"close") {
-                    closes = true;
-                } else if option.trim_ascii().eq_ignore_ascii_case(b"keep-alive") {
-                    keeps_alive = true;
-                }
-            }
-        }
-    }
-    let framing = match (chunked, content_length) {
-        (true, Some(_)) => return Err(ProtocolError::AmbiguousFraming),
-        (true, None) => Framing::Chunked,
-        (false, Some(length)) => Framing::Sized(length),
-        (false, None) => Framing::UntilClose,
-    };
-    let status = response.code.unwrap_or_default();
-    Ok(Some((
-        length,
-        Head {
-            status,
-            // RFC 9112, section 9.3: close is looked for first, wherever it stands.
-            keep_alive: keeps_alive && !closes,
-            framing,
-        },
-    )))
-}
-
-fn decimal(digits: &[u8]) -> Option<u64> {
-    // The standard parser takes a leading plus sign; the grammar does not.
-    if digits.first() == Some(&b'+') {
-        return None;
-    }
-    std::str::from_utf8(digits).ok()?.parse().ok()
 }
 
 /// The size in a chunk's first line; extensions after a semicolon are passed over.

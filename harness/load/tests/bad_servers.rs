@@ -307,7 +307,7 @@ fn one_whose_body_never_ends() {
             if writer.write_all(b"HTTP/1.1 200 OK\r\n\r\n").is_err() {
                 return;
             }
-            while writer.write_all(&[b'x'; 256 * 1024]).is_ok() {}
+            while writer.write_all(&vec![b'x'; 256 * 1024]).is_ok() {}
             return;
         }
     });
