@@ -286,6 +286,7 @@ fn nobody_listening_is_said_in_one_line() {
         .unwrap();
     let output = load(&format!("http://{address}/"), &[]).output().unwrap();
     assert_one_line(&output, 1, &[&address.to_string(), "refused"]);
+    assert_eq!(stderr(&output).matches("refused").count(), 1);
 }
 
 #[test]

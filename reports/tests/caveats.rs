@@ -216,6 +216,18 @@ fn a_debug_build_is_a_caveat() {
 }
 
 #[test]
+fn cpu_time_that_the_host_took_is_a_caveat() {
+    let said = "took up to 30 % of the load generator's CPU time (in a trial of single)";
+    let mut run = typical(2);
+    assert!(is_silent_about(&run, "host took up to"));
+    each_trial(&mut run, "single-w1-hello", |m| {
+        m.load.generator_stolen_ns = Some(m.load.elapsed_ns * 3 / 10);
+    });
+    assert!(valid(&run));
+    caveat(&run, said);
+}
+
+#[test]
 fn latency_of_a_closed_loop_is_a_caveat() {
     caveat(&typical(2), "closed loop");
 }

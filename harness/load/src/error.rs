@@ -4,12 +4,13 @@ use std::{io, net::SocketAddr};
 
 use crate::transport::TransportKind;
 
-/// The load did not come to a counted window, or was called off.
+/// The load did not come to a counted window, or was called off. The messages are whole: causes are
+/// named in them, and not chained behind them.
 #[derive(Debug, thiserror::Error)]
 pub enum LoadError {
     /// The first connections could not be made.
     #[error(
-        "cannot connect to {address}: {source}; is a server listening there, and may this process open {connections} more sockets?"
+        "cannot connect to {address}: {cause}; is a server listening there, and may this process open {connections} more sockets?"
     )]
     Connect {
         /// Where to.
@@ -17,7 +18,7 @@ pub enum LoadError {
         /// How many connections were asked for.
         connections: u32,
         /// The kernel's answer.
-        source: io::Error,
+        cause: io::Error,
     },
     /// Wrong answers during warm-up: nothing was counted.
     #[error("{count} of the answers during warm-up were wrong, the first: {first}")]
@@ -32,27 +33,30 @@ pub enum LoadError {
     Stopped,
     /// A generator thread could not be pinned.
     #[error(
-        "cannot bind a generator thread to CPU {cpu}: {source}; choose from the CPUs this process may use"
+        "cannot bind a generator thread to CPU {cpu}: {cause}; choose from the CPUs this process may use"
     )]
     Pin {
         /// The CPU.
         cpu: u32,
         /// The kernel's answer.
-        source: io::Error,
+        cause: io::Error,
     },
     /// The transport that was asked for is not to be had.
     #[error(
-        "this kernel does not let the generator use {}: {source}; leave the choice to the generator", kind.name()
+        "this kernel does not let the generator use {}: {cause}; leave the choice to the generator", kind.name()
     )]
     Transport {
         /// The one asked for.
         kind: TransportKind,
         /// The kernel's answer.
-        source: io::Error,
+        cause: io::Error,
     },
     /// The kernel refused what an event loop needs.
-    #[error("the generator's event loop failed: {0}")]
-    EventLoop(#[from] io::Error),
+    #[error("the generator's event loop failed: {cause}")]
+    EventLoop {
+        /// The kernel's answer.
+        cause: io::Error,
+    },
     /// A generator thread panicked; what it said is on stderr.
     #[error("a generator thread panicked; this is an error in the generator")]
     Panicked,
@@ -66,4 +70,10 @@ pub enum LoadError {
         /// CPUs given.
         cpus: usize,
     },
+}
+
+impl From<io::Error> for LoadError {
+    fn from(cause: io::Error) -> Self {
+        Self::EventLoop { cause }
+    }
 }

@@ -137,14 +137,14 @@ fn generate(spec: &LoadSpec, shared: &Shared, mail: Mail) -> Result<(), LoadErro
     let cpu = spec.cpus[mail.index];
     pin(cpu).map_err(|errno| LoadError::Pin {
         cpu,
-        source: errno.into(),
+        cause: errno.into(),
     })?;
     // The kernel may else wake a sleeper 50 µs late, to wake others with it.
     prctl::set_timerslack(1).map_err(std::io::Error::from)?;
     match spec.transport.unwrap_or(TransportKind::Epoll) {
         TransportKind::Epoll => Engine::<Epoll>::new(spec, shared, mail)?.run(),
         kind @ TransportKind::IoUring => Engine::<Uring>::new(spec, shared, mail)
-            .map_err(|source| LoadError::Transport { kind, source })?
+            .map_err(|cause| LoadError::Transport { kind, cause })?
             .run(),
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use analysis::{LEAST_FOR_AN_INTERVAL, RELIABLE_FROM};
-use schema::{Accept, Cell, Origin};
+use schema::{Accept, Cell, LoadResult, Origin};
 
 use super::{
     bottleneck::{BUSY_GENERATOR, busiest_generator, held_back},
@@ -14,6 +14,9 @@ use crate::{
     Run, figures,
     groups::{counted, groups, in_words, workers},
 };
+
+/// A hypervisor that takes less than this share of the CPU time is hardly felt.
+const HARMLESS_THEFT: f64 = 0.01;
 
 /// One thing to know.
 pub(super) struct Finding {
@@ -263,8 +266,28 @@ fn stops(run: &Run) -> Vec<Finding> {
         .collect()
 }
 
+/// The share of its CPUs that a hypervisor kept from the generator, at its worst.
+fn stolen(run: &Run) -> Option<Finding> {
+    let share = |load: &LoadResult| {
+        let had = load.elapsed_ns.max(1) as f64 * f64::from(load.generator_threads.max(1));
+        Some(load.generator_stolen_ns? as f64 / had)
+    };
+    let (worst, cell) = run
+        .measured()
+        .filter_map(|(cell, _, measured)| Some((share(&measured.load)?, cell)))
+        .max_by(|a, b| a.0.total_cmp(&b.0))?;
+    (worst > HARMLESS_THEFT).then(|| {
+        Finding::caveat(format!(
+            "The machine's host took up to {:.0} % of the load generator's CPU time (in a trial of {}), and of the servers' as likely as not: figures are lower, and scatter more, than on a host of one's own.",
+            worst * 100.0,
+            in_words(cell)
+        ))
+    })
+}
+
 fn machine(run: &Run) -> Vec<Finding> {
     let mut findings = Vec::new();
+    findings.extend(stolen(run));
     if run.machine.virtual_machine {
         findings.push(Finding::caveat(
             "This is a virtual machine: its host may take CPU time from it unseen, and what the kernel costs differs from bare metal.".into(),

@@ -64,11 +64,11 @@ impl<T: Transport> Engine<'_, T> {
         Ok(())
     }
 
-    fn refused(&self, source: io::Error) -> LoadError {
+    fn refused(&self, cause: io::Error) -> LoadError {
         LoadError::Connect {
             address: self.spec.address,
             connections: self.spec.connections,
-            source,
+            cause,
         }
     }
 
