@@ -57,7 +57,7 @@ const AWAKE_NS: u64 = 5_000;
 /// How much earlier than a request is due a sleep ends.
 const EARLY_NS: u64 = 2_000;
 /// Events between two looks at what is due.
-const EVENTS_A_TURN: usize = 1024;
+const EVENTS_A_TURN: usize = 128;
 const READ_BUFFER_BYTES: usize = 64 * 1024;
 
 /// What the threads of one load share.
@@ -155,6 +155,8 @@ pub struct Engine<'a, T> {
     cpu_before: CpuTime,
     wait_before_ns: Option<u64>,
     stolen_before_ns: Option<u64>,
+    /// The longest response time in the window.
+    longest_ns: u64,
     /// Time spent waiting awake in the window.
     awake_ns: u64,
     failed: Option<LoadError>,
@@ -200,6 +202,7 @@ impl<'a, T: Transport> Engine<'a, T> {
             cpu_before: CpuTime::default(),
             wait_before_ns: None,
             stolen_before_ns: None,
+            longest_ns: 0,
             awake_ns: 0,
             failed: None,
             mail,
@@ -255,7 +258,7 @@ impl<'a, T: Transport> Engine<'a, T> {
         loop {
             let mut now_ns = self.now();
             self.cross_edges(now_ns)?;
-            if now_ns >= self.next_chore_ns {
+            if self.phase != Phase::Over && now_ns >= self.next_chore_ns {
                 self.chores(now_ns)?;
             }
             if self.phase == Phase::Over {

@@ -78,6 +78,12 @@ impl Latencies {
         self.lateness.saturating_record(dispatched_ns - intended_ns);
     }
 
+    /// The longest response time, ns; zero where nothing completed.
+    #[must_use]
+    pub fn longest(&self) -> u64 {
+        self.prompt.max().max(self.response.max())
+    }
+
     /// A request ended without an answer after it was waited for so long.
     pub fn waited_in_vain(&mut self, ns: u64) {
         self.waited_in_vain.saturating_record(ns);

@@ -167,6 +167,7 @@ fn one_silent_connection_of_four_is_a_timeout_however_short_the_window() {
     });
     let result = load(LoadSpec {
         warm_up: Duration::from_millis(50),
+        measure: Duration::from_secs(2),
         timeout: Duration::from_mins(1),
         ..spec(address)
     })
@@ -174,7 +175,7 @@ fn one_silent_connection_of_four_is_a_timeout_however_short_the_window() {
     .result;
     assert_eq!((result.errors, result.timeouts), (0, 1), "{result:?}");
     let response = result.response.unwrap();
-    assert!(response.max_ns >= 200_000_000, "{response:?}");
+    assert!(response.max_ns >= 2_000_000_000, "{response:?}");
     assert!(response.bounds_from.is_some(), "{response:?}");
 }
 

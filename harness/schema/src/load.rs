@@ -110,8 +110,8 @@ pub struct LoadResult {
     pub completed: u64,
     /// Wrong answers and broken connections.
     pub errors: u64,
-    /// Requests given up: unanswered for the timeout, counted from when they were due, or under way
-    /// from before the window opened until after it closed.
+    /// Requests given up: unanswered for the timeout, counted from when they were due; or for the whole
+    /// of the window and three times as long as any that was answered in it.
     pub timeouts: u64,
     /// Other requests due or under way when the window closed.
     pub unfinished: u64,

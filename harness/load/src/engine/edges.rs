@@ -84,6 +84,7 @@ impl<T: Transport> Engine<'_, T> {
         self.published = 0;
         self.busy_changes(now_ns, 0);
         self.tally.in_flight = self.in_flight();
+        self.longest_ns = self.longest_ns.max(self.tally.latencies.longest());
         let mut next = self.mail.returned.try_recv().unwrap_or_default();
         next.arrivals = self.tally.arrivals.take();
         let tally = std::mem::replace(&mut self.tally, next);
@@ -120,6 +121,7 @@ impl<T: Transport> Engine<'_, T> {
             since(self.wait_before_ns, thread_usage::run_queue_wait_ns());
         self.tally.stolen_ns = since(self.stolen_before_ns, thread_usage::stolen_ns(self.cpu()));
         self.tally.in_flight = self.in_flight();
+        self.longest_ns = self.longest_ns.max(self.tally.latencies.longest());
         self.cut_off(at_ns);
         if let Some(observed) = &mut self.tally.arrivals {
             observed.close(self.opened_ns - self.start_ns, at_ns - self.start_ns);

@@ -9,6 +9,9 @@ use schema::{ErrorKind, Pace, Reuse};
 use super::{Engine, Phase, REST_NS};
 use crate::{backlog::Due, response::Parser, slot::State, tally::Times, transport::Transport};
 
+/// A request that has waited for this many times the longest response time hangs.
+const HANGS: u64 = 3;
+
 impl<T: Transport> Engine<'_, T> {
     /// Sends whatever is due, the oldest first, as far as there are free connections.
     pub(super) fn take_due(&mut self, mut now_ns: u64) {
@@ -297,20 +300,21 @@ impl<T: Transport> Engine<'_, T> {
     }
 
     /// The window has closed on what is under way. A request from before it opened has been without
-    /// an answer for all of it: that is a timeout, however short the window was.
+    /// an answer for all of it: if no other had to wait nearly so long then that is a timeout, however
+    /// short the window was.
     pub(super) fn cut_off(&mut self, now_ns: u64) {
         for slot in self.slots.iter().filter(|slot| slot.state == State::Busy) {
             self.tally.busy_in_vain(slot.times.written_ns, now_ns);
         }
-        let opened_ns = self.opened_ns;
+        let (opened_ns, hangs_ns) = (self.opened_ns, HANGS * self.longest_ns);
         let mut end = |intended_ns: u64, offered: bool| {
             self.tally.offered += u64::from(!offered);
-            if intended_ns < opened_ns {
+            let waited_ns = now_ns.saturating_sub(intended_ns);
+            if intended_ns < opened_ns && waited_ns > hangs_ns {
                 self.tally.timeouts += 1;
             } else {
                 self.tally.unfinished += 1;
             }
-            let waited_ns = now_ns.saturating_sub(intended_ns);
             self.tally.latencies.waited_in_vain(waited_ns);
         };
         for slot in self.slots.iter().filter(|slot| slot.has_request()) {
