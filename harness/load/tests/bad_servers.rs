@@ -28,6 +28,12 @@ fn both(address: std::net::SocketAddr, timeout: Duration) -> [LoadResult; 2] {
         load(LoadSpec {
             pace,
             timeout,
+            // Long enough for what times out to do so.
+            measure: if timeout < PATIENT {
+                timeout * 6
+            } else {
+                Duration::from_millis(200)
+            },
             ..spec(address)
         })
         .unwrap()
@@ -261,7 +267,12 @@ fn one_that_goes_away_in_the_middle() {
             thread.join().unwrap();
         }
     });
-    let result = load(spec(address)).unwrap().result;
+    let result = load(LoadSpec {
+        measure: Duration::from_secs(2),
+        ..spec(address)
+    })
+    .unwrap()
+    .result;
     assert_eq!(result.completed, 200, "{result:?}");
     let refused = result
         .error_kinds
