@@ -148,9 +148,10 @@ fn one_that_never_answers() {
     }
 }
 
-#[test]
-fn one_that_drips_a_byte_at_a_time() {
-    let address = serve(|stream| {
+/// Answers rightly, a byte at a time, with `pause` after each.
+fn dripping(pause: fn()) -> std::net::SocketAddr {
+    serve(move |stream| {
+        stream.set_nodelay(true).unwrap();
         let mut writer = stream.try_clone().unwrap();
         let mut reader = BufReader::new(stream);
         while read_request(&mut reader) {
@@ -158,10 +159,16 @@ fn one_that_drips_a_byte_at_a_time() {
                 if writer.write_all(&[byte]).is_err() {
                     return;
                 }
-                thread::sleep(Duration::from_millis(100));
+                pause();
             }
         }
-    });
+    })
+}
+
+#[test]
+fn one_that_drips_a_byte_at_a_time() {
+    // The pace is what is wrong with this server: nothing is waited for.
+    let address = dripping(|| thread::sleep(Duration::from_millis(100)));
     for result in both(address, Duration::from_millis(150)) {
         assert_eq!((result.completed, result.errors), (0, 0), "{result:?}");
         assert!(result.timeouts > 0, "{result:?}");
@@ -170,18 +177,7 @@ fn one_that_drips_a_byte_at_a_time() {
 
 #[test]
 fn one_that_drips_but_comes_to_an_end() {
-    let address = serve(|stream| {
-        let mut writer = stream.try_clone().unwrap();
-        let mut reader = BufReader::new(stream);
-        while read_request(&mut reader) {
-            for byte in hello(1) {
-                if writer.write_all(&[byte]).is_err() {
-                    return;
-                }
-                thread::sleep(Duration::from_micros(100));
-            }
-        }
-    });
+    let address = dripping(thread::yield_now);
     for result in both(address, PATIENT) {
         assert_eq!(result.errors + result.timeouts, 0, "{result:?}");
         assert!(result.completed > 0, "{result:?}");
