@@ -14,6 +14,8 @@ compile_error!(
 );
 
 #[cfg(target_os = "linux")]
+mod calibration;
+#[cfg(target_os = "linux")]
 mod load;
 #[cfg(target_os = "linux")]
 mod machine;
@@ -30,17 +32,26 @@ mod verdict;
 
 #[cfg(target_os = "linux")]
 pub use self::{
+    calibration::{Calibration, Power, SelfComparisons},
     load::{
         ArrivalFigures, Arrivals, Check, CpuTime, ErrorCount, ErrorKind, LatencyQuantiles,
         LoadReport, LoadResult, OpenLoop, Pace, Reuse,
     },
     machine::{Build, Machine, Program},
     model::{Accept, Model, ParseModelError, Style, Worker},
-    observation::{Failure, Measured, Observation, Outcome, Stage, TreeUsage},
-    plan::{Cell, CorePlan, Origin, Plan, Preset, Workload},
+    observation::{
+        Failure, Mark, MarkKind, Measured, Noise, Observation, Outcome, SlotUsage, Stage, TreeUsage,
+    },
+    plan::{
+        Cell, CellSet, CorePlan, Cores, ExperimentPlan, Origin, Plan, Preset, SlotPlan, Stop,
+        StopReason, StopRule, Target, Workload,
+    },
     ready::Ready,
-    verdict::{Comparison, Direction, Estimate, Estimates, Metric, Verdict, Verdicts},
+    verdict::{
+        AgainstReal, Comparison, Direction, Estimate, Estimates, Fidelity, Headline, HeadlineKind,
+        Law, Metric, ScalingCurve, ScalingPoint, Verdict, Verdicts,
+    },
 };
 
 /// The version of every type in this crate. Any change that an old reader would misread raises it.
-pub const SCHEMA_VERSION: u32 = 2;
+pub const SCHEMA_VERSION: u32 = 3;

@@ -11,8 +11,10 @@ pub struct Observation {
     pub schema_version: u32,
     /// [`crate::Cell::id`].
     pub cell: String,
-    /// Index into [`crate::Plan::blocks`].
+    /// Index into [`crate::ExperimentPlan::blocks`] of the cell's experiment.
     pub block: u32,
+    /// 0, and 1 where the first trial was marked and made again. All cells of a set share it.
+    pub attempt: u32,
     /// When the launch began, since the Unix epoch.
     pub started_unix_ns: u64,
     /// What came of it.
@@ -82,6 +84,11 @@ pub struct Measured {
     pub load: LoadResult,
     /// What the server's process tree used in the window.
     pub server: TreeUsage,
+    /// What each worker's slot gave, in the order of workers; empty where cores are not emulated.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub slots: Vec<SlotUsage>,
+    /// What disturbed the window.
+    pub noise: Noise,
     /// What did not go as it should when the server was asked to end, after the window; absent
     /// where all did.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -104,4 +111,70 @@ pub struct TreeUsage {
     pub processes: u32,
     /// Threads at the end of the window, all processes together.
     pub threads: u32,
+}
+
+/// What an emulated core gave in the window.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SlotUsage {
+    /// The CPU it is a share of.
+    pub cpu: u32,
+    /// CPU time that its worker had.
+    pub given_ns: u64,
+    /// CPU time that its worker could have had: quota times the window's length over the period.
+    pub quota_ns: u64,
+    /// Periods that ended in the window. Those in which the worker did not run are not among them.
+    pub periods: u64,
+    /// Periods at whose end the worker had used up its quota.
+    pub throttled_periods: u64,
+    /// Time it was kept from running for that.
+    pub throttled_ns: u64,
+}
+
+/// What else went on, on the CPUs of the server, in the window. Absent where the kernel does not tell.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Noise {
+    /// Time a hypervisor kept these CPUs from this machine although there was work.
+    pub stolen_ns: Option<u64>,
+    /// CPU time of these CPUs that went to programs other than the servers under measurement.
+    pub foreign_ns: Option<u64>,
+    /// Time the server's threads could have run but waited for a CPU. Where several share one, they
+    /// wait for each other.
+    pub run_queue_wait_ns: Option<u64>,
+    /// Limits that were broken. A trial with any is made again, and kept.
+    pub marks: Vec<Mark>,
+}
+
+/// A limit that a trial broke.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Mark {
+    /// What is limited.
+    pub kind: MarkKind,
+    /// A share of the time, 0 to 1.
+    pub figure: f64,
+    /// What it may be at most.
+    pub limit: f64,
+}
+
+/// What disturbs a trial.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum MarkKind {
+    /// A hypervisor took the server's CPUs, as a share of the window.
+    Stolen,
+    /// Other programs used the server's CPUs, as a share of the window.
+    ForeignCpu,
+    /// The generator could have run, but something else had its CPU, as a share of the window.
+    GeneratorKeptWaiting,
+}
+
+impl MarkKind {
+    /// In words, after "because".
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Stolen => "a hypervisor took the server's CPUs",
+            Self::ForeignCpu => "other programs used the server's CPUs",
+            Self::GeneratorKeptWaiting => "other programs used the generator's CPUs",
+        }
+    }
 }

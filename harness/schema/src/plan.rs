@@ -4,8 +4,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::Model;
 
-/// A whole run: cells, and the order in which each block visits them.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// A whole run: cells, and the experiments that visit them.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Plan {
     /// [`crate::SCHEMA_VERSION`] of the writer.
     pub schema_version: u32,
@@ -17,17 +17,102 @@ pub struct Plan {
     pub command: Vec<String>,
     /// When the plan was made, since the Unix epoch.
     pub created_unix_ns: u64,
-    /// Load before each measurement that is not counted.
-    pub warm_up_ns: u64,
-    /// Length of each measurement.
-    pub measure_ns: u64,
-    /// Which CPUs serve and which load.
+    /// Which CPUs serve and which load, and what a core is.
     pub cores: CorePlan,
     /// What is compared.
     pub cells: Vec<Cell>,
-    /// For each block, indices into `cells` in the order of measurement. Every block holds every
-    /// cell once.
+    /// One after another, headline first. Cells are compared within one experiment only.
+    pub experiments: Vec<ExperimentPlan>,
+}
+
+/// Cells that answer one question, and how often each is measured.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ExperimentPlan {
+    /// As `counters list` prints it.
+    pub name: String,
+    /// Load before each measurement that is not counted.
+    pub warm_up_ns: u64,
+    /// What is launched and measured together.
+    pub sets: Vec<CellSet>,
+    /// For each block, indices into `sets` in the order of measurement. Every block holds every set
+    /// once; a set that is done is passed over.
     pub blocks: Vec<Vec<usize>>,
+    /// When it is enough.
+    pub stop: StopRule,
+}
+
+/// Cells that are launched, loaded and measured at the same time. On real cores it is one cell; on
+/// emulated ones all that are compared, each worker in a slot of its own, so that what disturbs one
+/// disturbs all.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CellSet {
+    /// Indices into [`Plan::cells`].
+    pub cells: Vec<usize>,
+    /// Length of each measurement; with slots, a whole number of their periods.
+    pub measure_ns: u64,
+    /// The quota of each worker where cores are emulated.
+    pub slots: Option<SlotPlan>,
+}
+
+/// How much CPU time each emulated core has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SlotPlan {
+    /// CPU time in each period.
+    pub quota_ns: u64,
+    /// Length of a period.
+    pub period_ns: u64,
+}
+
+/// When an experiment has been repeated often enough. It looks at the width of intervals, never at
+/// where they lie.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct StopRule {
+    /// Blocks before the widths are looked at.
+    pub least_blocks: u32,
+    /// Half the width of a throughput ratio's interval, over the ratio, that is narrow enough.
+    pub half_width: f64,
+    /// The ratios that must be as narrow.
+    pub targets: Vec<Target>,
+    /// Time for all blocks together; a block begun is finished.
+    pub budget_ns: u64,
+}
+
+/// Two cells whose throughput ratio is wanted, as indices into [`Plan::cells`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Target {
+    /// Below the line.
+    pub reference: usize,
+    /// Above it.
+    pub subject: usize,
+}
+
+/// One line of `stops.jsonl`: why an experiment ended.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Stop {
+    /// [`crate::SCHEMA_VERSION`] of the writer.
+    pub schema_version: u32,
+    /// [`ExperimentPlan::name`].
+    pub experiment: String,
+    /// Why.
+    pub reason: StopReason,
+    /// Blocks that were made whole.
+    pub blocks: u32,
+    /// The widest half-width among its targets; absent where there were too few blocks for one.
+    pub widest: Option<f64>,
+}
+
+/// Why no further block was made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum StopReason {
+    /// Every target's interval is narrow enough.
+    Target,
+    /// The time is spent.
+    Budget,
+    /// All planned blocks were made.
+    Blocks,
+    /// The user wanted to leave.
+    Interrupted,
 }
 
 /// How much time a run may take.
@@ -63,6 +148,36 @@ pub struct CorePlan {
     pub generator_cpus: Vec<u32>,
     /// True where the two sets could not be kept apart (one CPU in all).
     pub overlapping: bool,
+    /// What a core is where throughput is measured by number of cores.
+    pub kind: Cores,
+    /// How many there are at most.
+    pub cores: u32,
+    /// Why cores are of that kind, in a sentence.
+    pub reason: String,
+}
+
+/// What the workers of a cell run on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Cores {
+    /// They share the CPUs of the cell, however many they are.
+    Shared,
+    /// As many CPUs as workers, for this server alone.
+    Real,
+    /// A slot for each worker: a share of a CPU, by quota.
+    Emulated,
+}
+
+impl Cores {
+    /// In words, to stand before "core".
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Shared => "shared",
+            Self::Real => "real",
+            Self::Emulated => "emulated",
+        }
+    }
 }
 
 /// Who wrote a server.
@@ -78,7 +193,7 @@ pub enum Origin {
 /// One thing to measure: a server, a number of workers, a workload, a load.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Cell {
-    /// Unique within a plan, fit for a file name, as in `cluster-w2-hello`.
+    /// Unique within a plan, fit for a file name, as in `scaling-cluster-w2-hello`.
     pub id: String,
     /// The experiment it belongs to.
     pub experiment: String,
@@ -90,6 +205,10 @@ pub struct Cell {
     pub model: Model,
     /// How many workers serve.
     pub workers: u32,
+    /// What the workers run on.
+    pub cores: Cores,
+    /// CPUs the server is bound to.
+    pub cpus: Vec<u32>,
     /// What each request asks for.
     pub workload: Workload,
     /// Connections of the closed loop, all threads together.

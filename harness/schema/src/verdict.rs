@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::{Calibration, Cores, Workload};
+
 /// `verdicts.json`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Verdicts {
@@ -9,10 +11,18 @@ pub struct Verdicts {
     pub schema_version: u32,
     /// Nothing breaks the rules of measurement: every trial is whole, no answer was wrong.
     pub valid: bool,
+    /// The main questions, answered; those that this run did not ask are left out.
+    pub headlines: Vec<Headline>,
     /// One row for each cell with at least one measured trial.
     pub estimates: Vec<Estimates>,
     /// Cells set against each other.
     pub comparisons: Vec<Comparison>,
+    /// Throughput by number of cores, one curve for each server and workload.
+    pub scaling: Vec<ScalingCurve>,
+    /// How true emulated cores are to real ones; absent where none were emulated.
+    pub fidelity: Option<Fidelity>,
+    /// What the instrument's own error was when it was last measured on this machine.
+    pub calibration: Option<Calibration>,
     /// What a reader must know before quoting a figure; each a whole sentence.
     pub caveats: Vec<String>,
 }
@@ -122,4 +132,134 @@ pub enum Verdict {
     Equivalent,
     /// None of these.
     Undecided,
+}
+
+/// A main question: how much many workers serve over one, and processes over threads.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Headline {
+    /// Which question.
+    pub kind: HeadlineKind,
+    /// What each request asked for.
+    pub workload: Workload,
+    /// What the workers ran on.
+    pub cores: Cores,
+    /// How many workers, and cores, the subject had.
+    pub workers: u32,
+    /// The throughput ratio with its verdict and sentence.
+    pub throughput: Comparison,
+    /// The same ratio of requests per second of CPU time that was given, times the ratio of workers.
+    pub by_cpu_given: Option<Estimate>,
+    /// Throughput ratio over ratio of workers: 1 where each worker adds as much as the first.
+    pub efficiency: Option<Estimate>,
+}
+
+/// The main questions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum HeadlineKind {
+    /// Many process workers over one.
+    Processes,
+    /// Many thread workers over one.
+    Threads,
+    /// Processes over threads, with as many workers.
+    ProcessesOverThreads,
+}
+
+/// Throughput of one server by number of cores.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ScalingCurve {
+    /// The experiment it was measured in.
+    pub experiment: String,
+    /// The server's name.
+    pub server: String,
+    /// What each request asked for.
+    pub workload: Workload,
+    /// What the workers ran on.
+    pub cores: Cores,
+    /// By number of workers, ascending.
+    pub points: Vec<ScalingPoint>,
+    /// The Universal Scalability Law through them.
+    pub law: Law,
+    /// Why the most workers serve less than that many times one, in a sentence with its figure; absent
+    /// where their efficiency is 0.95 or more.
+    pub shortfall: Option<String>,
+}
+
+/// One number of workers.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ScalingPoint {
+    /// [`crate::Cell::id`].
+    pub cell: String,
+    /// Workers, a core each.
+    pub workers: u32,
+    /// Completed requests per second.
+    pub throughput_per_s: Estimate,
+    /// Throughput over that of one worker, block by block.
+    pub speedup: Estimate,
+    /// Speed-up over workers.
+    pub efficiency: Estimate,
+    /// Requests per second of CPU time given over that of one worker, times workers.
+    pub speedup_by_cpu_given: Estimate,
+    /// Server CPU time per request.
+    pub cpu_ns_per_request: Estimate,
+    /// CPU time that the slots gave over their quota; absent where cores are real.
+    pub given_over_quota: Option<Estimate>,
+}
+
+/// X(N) = γN / (1 + α(N − 1) + βN(N − 1)) (Gunther).
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Law {
+    /// The best fit.
+    Fitted {
+        /// Share of the work that workers do one after another.
+        alpha: Estimate,
+        /// Cost of each pair of workers agreeing.
+        beta: Estimate,
+        /// Requests per second of one worker.
+        gamma: Estimate,
+        /// Share of the variance that the law explains.
+        r_squared: f64,
+        /// Workers that serve most, N*; absent where `refusal` says why.
+        peak: Option<Estimate>,
+        /// Why nothing may be said beyond what was measured.
+        refusal: Option<String>,
+    },
+    /// There is nothing to fit.
+    NotFitted {
+        /// Why.
+        reason: String,
+    },
+}
+
+/// How true emulated cores are to real ones.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Fidelity {
+    /// CPU time given over quota, over all slots that were used up: mean over trials.
+    pub given_over_quota: Option<Estimate>,
+    /// The same of the worst cell, with its id.
+    pub worst: Option<(String, f64)>,
+    /// Share of periods at whose end the worker had used up its quota.
+    pub throttled_share: Option<f64>,
+    /// The same cells on emulated and on real cores.
+    pub against_real: Vec<AgainstReal>,
+    /// What emulation cannot show; each a whole sentence.
+    pub cannot_show: Vec<String>,
+}
+
+/// A cell on emulated cores beside the same on real ones.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct AgainstReal {
+    /// [`crate::Cell::id`] on real cores.
+    pub real: String,
+    /// [`crate::Cell::id`] on emulated cores.
+    pub emulated: String,
+    /// Workers, a core each.
+    pub workers: u32,
+    /// Requests per second of CPU time, emulated over real.
+    pub per_cpu: Estimate,
+    /// Throughput over that of one worker, on real cores; absent for one worker.
+    pub speedup_real: Option<Estimate>,
+    /// The same on emulated cores.
+    pub speedup_emulated: Option<Estimate>,
 }
