@@ -60,9 +60,6 @@ pub struct LoadSpec {
     pub interval: Option<Duration>,
     /// What a correct body is.
     pub expect: Expectation,
-    /// Wait for answers awake: the threads never sleep, so that the server pays for no wake-up call to
-    /// their CPUs, whose price depends on how deep these have gone to sleep and so on the load itself.
-    pub awake: bool,
     /// How to speak to the kernel; epoll where absent, the cheaper of the two where they were measured.
     pub transport: Option<TransportKind>,
     /// Called from a thread of its own at the edges of the window.
@@ -87,7 +84,6 @@ impl LoadSpec {
             timeout: Duration::from_secs(5),
             interval: None,
             expect: Expectation::HelloFromWorker,
-            awake: false,
             transport: None,
             on_window: Arc::new(|_| {}),
         }
