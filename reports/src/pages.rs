@@ -21,6 +21,7 @@ use crate::{
     Run,
     charts::{Chart, Panel, charts},
     groups::{Group, groups},
+    measurements::Measurements,
 };
 
 /// The files that [`write_pages`] wrote.
@@ -104,10 +105,11 @@ pub fn write_pages(run: &Run, verdicts: &Verdicts, folder: &Path) -> Result<Writ
 
 /// The groups of a run, their charts not yet drawn.
 fn group_panels<'a>(run: &'a Run, verdicts: &'a Verdicts) -> Vec<GroupPages<'a>> {
+    let measurements = Measurements::of(run);
     groups(&run.plan)
         .into_iter()
         .map(|group| GroupPages {
-            panel: Panel::new(run, verdicts, &group),
+            panel: Panel::new(&measurements, verdicts, &group),
             group,
             charts: Vec::new(),
         })

@@ -5,8 +5,8 @@ use schema::{Cell, Estimates, Verdicts};
 
 use super::palette::Series;
 use crate::{
-    Run,
     groups::{Group, is_single, server, workers},
+    measurements::Measurements,
 };
 
 /// One cell that was measured.
@@ -35,7 +35,11 @@ pub(crate) struct Panel<'a> {
 }
 
 impl<'a> Panel<'a> {
-    pub(crate) fn new(run: &'a Run, verdicts: &'a Verdicts, group: &Group<'a>) -> Self {
+    pub(crate) fn new(
+        measurements: &Measurements<'a>,
+        verdicts: &'a Verdicts,
+        group: &Group<'a>,
+    ) -> Self {
         let bars = group
             .cells
             .iter()
@@ -44,15 +48,15 @@ impl<'a> Panel<'a> {
                 Some(Bar {
                     cell,
                     figures,
-                    series: Series::of(&cell.server, &run.plan),
+                    series: Series::of(&cell.server, &measurements.run.plan),
                     label: label(cell, group),
-                    answered: answered(run, cell),
+                    answered: answered(measurements, cell),
                 })
             })
             .collect();
         Self {
             bars,
-            server_cpus: run.plan.cores.server_cpus.len(),
+            server_cpus: group.server_cpus(),
         }
     }
 
@@ -87,8 +91,8 @@ fn label(cell: &Cell, group: &Group<'_>) -> String {
     label
 }
 
-fn answered(run: &Run, cell: &Cell) -> Answered {
-    let launches: Vec<Vec<f64>> = run
+fn answered(measurements: &Measurements<'_>, cell: &Cell) -> Answered {
+    let launches: Vec<Vec<f64>> = measurements
         .trials(&cell.id)
         .values()
         .map(|trial| trial.shares())

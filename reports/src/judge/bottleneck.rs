@@ -1,9 +1,9 @@
 //! Who held a trial back: the server, as it should be, or the generator.
 
-use schema::{Cell, Plan};
+use schema::Cell;
 
 use crate::{
-    Run,
+    measurements::Measurements,
     trials::{Trial, Trials},
 };
 
@@ -23,21 +23,23 @@ pub(super) struct HeldBack {
 }
 
 /// Whether the generator, not the server, was the limit of a cell.
-pub(super) fn held_back(run: &Run, cell: &Cell) -> Option<HeldBack> {
-    let trials = run.trials(&cell.id);
+pub(super) fn held_back(measurements: &Measurements<'_>, cell: &Cell) -> Option<HeldBack> {
+    let trials = measurements.trials(&cell.id);
+    let plan = &measurements.run.plan;
     let shares = HeldBack {
-        generator_share: mean(&trials, |trial| trial.generator_share(&run.plan))?,
-        server_share: mean(&trials, |trial| trial.server_share(&run.plan, cell))?,
+        generator_share: mean(&trials, |trial| trial.generator_share(plan))?,
+        server_share: mean(&trials, |trial| trial.server_share(cell))?,
     };
     let limited = shares.generator_share > BUSY_GENERATOR && shares.server_share < BUSY_SERVER;
     limited.then_some(shares)
 }
 
 /// The busiest that the generator ever was, and in which cell.
-pub(super) fn busiest_generator(run: &Run) -> Option<(f64, &Cell)> {
-    let share = |plan: &Plan, trial: Trial<'_>| trial.generator_share(plan);
-    run.measured()
-        .filter_map(|(cell, _, measured)| Some((share(&run.plan, Trial::new(measured)?), cell)))
+pub(super) fn busiest_generator<'a>(measurements: &Measurements<'a>) -> Option<(f64, &'a Cell)> {
+    let plan = &measurements.run.plan;
+    measurements
+        .all()
+        .map(|(cell, _, trial)| (trial.generator_share(plan), cell))
         .max_by(|a, b| a.0.total_cmp(&b.0))
 }
 

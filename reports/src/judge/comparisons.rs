@@ -8,7 +8,7 @@ use super::{
     pairs::{Pair, pairs, theme},
     sentences,
 };
-use crate::{Run, groups::groups, trials::Trial};
+use crate::{groups::groups, measurements::Measurements, trials::Trial};
 
 /// Ratios of throughput and of CPU time within 2 % of 1 count as equal.
 const MARGIN: f64 = 0.02;
@@ -20,8 +20,8 @@ const TAIL_MARGIN: f64 = 0.05;
 const METRICS: [Metric; 3] = [Metric::Throughput, Metric::CpuPerRequest, Metric::P99];
 
 /// Every comparison that has a block in which both cells were measured, group by group.
-pub(super) fn comparisons(run: &Run) -> Vec<Comparison> {
-    let groups = groups(&run.plan);
+pub(super) fn comparisons(measurements: &Measurements<'_>) -> Vec<Comparison> {
+    let groups = groups(&measurements.run.plan);
     let several = groups.len() > 1;
     let mut comparisons = Vec::new();
     for group in &groups {
@@ -33,24 +33,30 @@ pub(super) fn comparisons(run: &Run) -> Vec<Comparison> {
                 theme.metrics().contains(&metric)
             };
             let asked = pairs.iter().filter(asked);
-            let compared = asked.filter_map(|&pair| compare(run, pair, metric, setting.as_deref()));
+            let compared =
+                asked.filter_map(|&pair| compare(measurements, pair, metric, setting.as_deref()));
             comparisons.extend(compared);
         }
     }
     comparisons
 }
 
-fn compare(run: &Run, pair: Pair<'_>, metric: Metric, setting: Option<&str>) -> Option<Comparison> {
-    let (reference, subject) = in_common_blocks(run, pair, metric);
+fn compare(
+    measurements: &Measurements<'_>,
+    pair: Pair<'_>,
+    metric: Metric,
+    setting: Option<&str>,
+) -> Option<Comparison> {
+    let (reference, subject) = in_common_blocks(measurements, pair, |trial| figure(trial, metric));
     let paired = PairedRatio::new(&reference, &subject).ok()?;
-    let ratio = paired.estimate(run.plan.seed);
+    let ratio = paired.estimate(measurements.run.plan.seed);
     let margin = match metric {
         Metric::Throughput | Metric::CpuPerRequest => MARGIN,
         Metric::P99 => TAIL_MARGIN,
     };
     let limits = Limits {
-        reference: held_back(run, pair.reference),
-        subject: held_back(run, pair.subject),
+        reference: held_back(measurements, pair.reference),
+        subject: held_back(measurements, pair.subject),
     };
     let seen = verdict(&ratio, margin, metric.direction());
     let mut comparison = Comparison {
@@ -98,13 +104,18 @@ impl Limits {
     }
 }
 
-fn in_common_blocks(run: &Run, pair: Pair<'_>, metric: Metric) -> (Vec<f64>, Vec<f64>) {
-    let subjects = run.trials(&pair.subject.id);
-    run.trials(&pair.reference.id)
+pub(super) fn in_common_blocks<'a>(
+    measurements: &Measurements<'a>,
+    pair: Pair<'_>,
+    figure: impl Fn(Trial<'a>) -> f64,
+) -> (Vec<f64>, Vec<f64>) {
+    let subjects = measurements.trials(&pair.subject.id);
+    measurements
+        .trials(&pair.reference.id)
         .iter()
         .filter_map(|(block, &reference)| {
             let subject = *subjects.get(block)?;
-            Some((figure(reference, metric), figure(subject, metric)))
+            Some((figure(reference), figure(subject)))
         })
         .unzip()
 }

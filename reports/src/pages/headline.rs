@@ -43,7 +43,7 @@ impl<'a> Headline<'a> {
         };
         let setting = |comparison: &Comparison| {
             run.cell(&comparison.subject)
-                .map(|cell| (cell.experiment.as_str(), cell.workload, cell.connections))
+                .map(|cell| (cell.experiment.as_str(), cell.workload, cell.cores))
         };
         let workers_of =
             |comparison: &Comparison| run.cell(&comparison.subject).map_or(0, |cell| cell.workers);

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, UNIX_EPOCH};
 
-use crate::{Run, figures, groups::counted};
+use crate::{Run, groups::counted};
 
 /// A name and a value.
 pub(super) type Fact = (&'static str, String);
@@ -82,14 +82,7 @@ pub(super) fn plan(run: &Run) -> Vec<Fact> {
             format!("CPU {}{together}", list(&plan.cores.generator_cpus)),
         ),
         ("Trials", trials(run)),
-        (
-            "Each trial",
-            format!(
-                "one launch of a server, {} of warm-up, {} measured",
-                figures::trimmed_unit(&figures::duration(plan.warm_up_ns as f64)),
-                figures::trimmed_unit(&figures::duration(plan.measure_ns as f64)),
-            ),
-        ),
+        ("Each trial", "one launch of a server".to_owned()),
         ("Seed", plan.seed.to_string()),
     ]
 }
@@ -98,9 +91,8 @@ pub(super) fn plan(run: &Run) -> Vec<Fact> {
 pub(super) fn trials(run: &Run) -> String {
     let (made, planned) = run.progress();
     format!(
-        "{made} of {} made, in {} of {}",
+        "{made} of {} made, of {}",
         counted(planned, "trial"),
-        counted(run.plan.blocks.len(), "block"),
         counted(run.plan.cells.len(), "cell"),
     )
 }
