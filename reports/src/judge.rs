@@ -2,14 +2,19 @@
 //!
 //! Steps, each pure: which trials count ([`Measurements`]), what was measured of each cell
 //! ([`estimates`]), which cells are set against each other and with what outcome
-//! ([`comparisons`]), and what a reader must know ([`findings`]). The plan's seed draws the resamples, so the same folder gives the same
+//! ([`comparisons`], [`headlines`], [`scaling`]), how true emulated cores are ([`fidelity`]), and what a reader must know ([`findings`]). The plan's seed draws the resamples, so the same folder gives the same
 //! verdicts.
 
 mod bottleneck;
+mod causes;
 mod comparisons;
 mod estimates;
+mod fidelity;
 mod findings;
+mod headlines;
 mod pairs;
+mod ratios;
+mod scaling;
 mod self_checks;
 mod sentences;
 
@@ -30,11 +35,11 @@ pub fn judge(run: &Run) -> Verdicts {
     Verdicts {
         schema_version: SCHEMA_VERSION,
         valid: !findings.iter().any(|finding| finding.breaks_a_rule),
-        headlines: Vec::new(),
+        headlines: headlines::headlines(&measurements),
         estimates: estimates::estimates(&measurements),
         comparisons: comparisons::comparisons(&measurements),
-        scaling: Vec::new(),
-        fidelity: None,
+        scaling: scaling::curves(&measurements),
+        fidelity: fidelity::fidelity(&measurements),
         calibration: run.calibration.clone(),
         caveats: findings.into_iter().map(|f| f.sentence).collect(),
     }

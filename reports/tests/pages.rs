@@ -269,7 +269,7 @@ fn any_size_of_run_gives_pages() {
     let mut nothing = typical(2);
     nothing.observations.clear();
     let mut no_blocks = typical(1);
-    no_blocks.plan.blocks.clear();
+    no_blocks.plan.experiments.clear();
     no_blocks.plan.cells.clear();
     no_blocks.observations.clear();
     let mut unknown_memory = typical(1);
@@ -300,6 +300,8 @@ fn each_workload_has_its_own_charts() {
         let outcome = schema::Outcome::Measured(Box::new(measured));
         run.observations
             .push(synthetic::observation(&other, 0, outcome));
+        let set = synthetic::alone(run.plan.cells.len());
+        run.plan.experiments[0].sets.push(set);
         run.plan.cells.push(other);
     }
     let folder = pages(&run).folder;

@@ -12,10 +12,11 @@ pub(super) const BUSY_GENERATOR: f64 = 0.80;
 
 /// A server that uses more of its CPUs than this is at its own limit, however busy the generator.
 /// Below 1, as the kernel does not charge all its work for a server to the server.
-const BUSY_SERVER: f64 = 0.90;
+pub(super) const BUSY_SERVER: f64 = 0.90;
 
-/// Mean CPU shares over a cell's trials where the generator was busy and the server was not: the
-/// figures then show the generator's limit.
+/// Mean CPU shares over a cell's trials where the generator was busy and the server was not full: the
+/// figures then show the generator's limit. Where cores are emulated, the server is full at its
+/// quota, and the generator serves every cell that is measured at the same time.
 #[derive(Clone, Copy)]
 pub(super) struct HeldBack {
     pub(super) generator_share: f64,
@@ -34,11 +35,16 @@ pub(super) fn held_back(measurements: &Measurements<'_>, cell: &Cell) -> Option<
     limited.then_some(shares)
 }
 
-/// The busiest that the generator ever was, and in which cell.
+/// The busiest that the generator ever was while a server could have done more, and in which cell:
+/// a server at its quota is not held back by anyone.
 pub(super) fn busiest_generator<'a>(measurements: &Measurements<'a>) -> Option<(f64, &'a Cell)> {
     let plan = &measurements.run.plan;
     measurements
         .all()
+        .filter(|(cell, _, trial)| {
+            let given = trial.given_over_quota(cell);
+            given.is_none_or(|given| given < BUSY_SERVER)
+        })
         .map(|(cell, _, trial)| (trial.generator_share(plan), cell))
         .max_by(|a, b| a.0.total_cmp(&b.0))
 }

@@ -40,9 +40,11 @@ pub(super) fn findings(measurements: &Measurements<'_>) -> Vec<Finding> {
     findings.extend(trials::nothing_measured(run));
     findings.extend(self_checks::broken_rules(run));
     findings.extend(cores::undeclared_overlap(run));
+    findings.extend(load::limited_headline(measurements));
     findings.sort_by_key(|finding| !finding.breaks_a_rule);
     findings.extend(noise::debug_build(run));
     findings.extend(trials::partial_run(run));
+    findings.extend(trials::spent_budgets(run));
     findings.extend(trials::few_trials(measurements));
     findings.extend(cores::emulated_cores(run));
     findings.extend(cores::more_workers_than_cpus(run));
@@ -52,7 +54,11 @@ pub(super) fn findings(measurements: &Measurements<'_>) -> Vec<Finding> {
     findings.extend(load::closed_loop(run));
     findings.extend(load::idle_workers(run));
     findings.extend(trials::stops(run));
+    findings.extend(noise::marked(measurements));
+    findings.extend(noise::stolen_from_generator(run));
+    findings.extend(noise::taken_from_servers(measurements));
     findings.extend(noise::machine(run));
+    findings.extend(noise::strange_calibration(run));
     findings.extend(trials::not_measured(run));
     findings
 }

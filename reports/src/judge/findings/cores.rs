@@ -6,7 +6,7 @@ use schema::{Cell, Cores, Measured};
 
 use super::Finding;
 use crate::{
-    Run,
+    Run, figures,
     groups::{counted, workers},
 };
 
@@ -62,10 +62,8 @@ pub(super) fn emulated_cores(run: &Run) -> Option<Finding> {
     })
 }
 
-/// Whatever was written, with a full stop.
+/// Whatever was written, as a sentence of its own.
 fn as_sentence(text: &str) -> String {
     let text = text.trim().trim_end_matches('.');
-    let mut letters = text.chars();
-    let first = letters.next().map(|c| c.to_uppercase().to_string());
-    format!("{}{}.", first.unwrap_or_default(), letters.as_str())
+    format!("{}.", figures::capital(text))
 }

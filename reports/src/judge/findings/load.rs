@@ -1,6 +1,6 @@
 //! What the load generator did to the figures, and what it did not see.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use schema::{Accept, Cell, Cores, Measured};
 
@@ -8,9 +8,32 @@ use super::Finding;
 use crate::{
     Run, figures,
     groups::in_words,
-    judge::bottleneck::{BUSY_GENERATOR, busiest_generator, held_back},
+    judge::{
+        bottleneck::{BUSY_GENERATOR, busiest_generator, held_back},
+        headlines::questions,
+    },
     measurements::Measurements,
 };
+
+/// A main question whose answer would be the generator's, and not the servers'.
+pub(super) fn limited_headline(measurements: &Measurements<'_>) -> Option<Finding> {
+    let cells: BTreeMap<&str, &Cell> = questions(measurements)
+        .iter()
+        .flat_map(|question| [question.pair.reference, question.pair.subject])
+        .map(|cell| (cell.id.as_str(), cell))
+        .collect();
+    let limited = cells
+        .into_values()
+        .filter_map(|cell| Some((cell, held_back(measurements, cell)?)));
+    let (worst, limit) =
+        limited.max_by(|(_, a), (_, b)| b.server_share.total_cmp(&a.server_share))?;
+    Some(Finding::broken(format!(
+        "The load generator was the limit in the main question: it used {} of its CPUs while {} used {} of the CPU time it could have had, so the ratio is the generator's and not the servers'; give the generator more CPUs, or each core a smaller share of one.",
+        figures::percent(limit.generator_share),
+        in_words(worst),
+        figures::percent(limit.server_share)
+    )))
+}
 
 pub(super) fn busy_generator(measurements: &Measurements<'_>) -> Vec<Finding> {
     let Some((share, busiest)) =

@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 
 use analysis::{LEAST_FOR_AN_INTERVAL, RELIABLE_FROM};
-use schema::{Cell, Origin};
+use schema::{Cell, ExperimentPlan, Origin, StopReason};
 
 use super::Finding;
 use crate::{
-    Run,
+    Run, figures,
     groups::{counted, in_words},
     measurements::Measurements,
 };
@@ -33,6 +33,32 @@ pub(super) fn partial_run(run: &Run) -> Vec<Finding> {
         ));
     }
     findings
+}
+
+/// Experiments that ran out of time before their intervals were narrow enough.
+pub(super) fn spent_budgets(run: &Run) -> Vec<Finding> {
+    run.stops
+        .iter()
+        .filter(|stop| stop.reason == StopReason::Budget)
+        .filter_map(|stop| {
+            let named = |planned: &&ExperimentPlan| planned.name == stop.experiment;
+            let aim = run.plan.experiments.iter().find(named)?.stop.half_width;
+            let reached = match stop.widest {
+                Some(widest) if widest <= aim => return None,
+                Some(widest) => format!(
+                    "its intervals are up to ±{} wide",
+                    figures::small_percent(widest)
+                ),
+                None => "too few for an interval".to_owned(),
+            };
+            Some(Finding::caveat(format!(
+                "The time for {} was spent after {}: {reached}, and ±{} was the aim.",
+                stop.experiment,
+                counted(stop.blocks as usize, "block"),
+                figures::small_percent(aim)
+            )))
+        })
+        .collect()
 }
 
 pub(super) fn few_trials(measurements: &Measurements<'_>) -> Option<Finding> {
