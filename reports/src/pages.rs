@@ -5,6 +5,7 @@ mod headline;
 mod html;
 mod markdown;
 mod provenance;
+mod sections;
 mod summary;
 
 use std::{
@@ -59,6 +60,13 @@ pub(crate) struct GroupPages<'a> {
 impl GroupPages<'_> {
     fn file_name(&self, chart: &Chart) -> String {
         format!("{}-{}.svg", self.group.name, chart.name)
+    }
+
+    /// Why its latency is not shown, where it is not.
+    fn no_latency(&self) -> Option<&'static str> {
+        (!self.group.shows_latency()).then_some(
+            "Latency is not shown: on emulated cores, a worker that has used up its share waits for the next period, so it would be the quota's.",
+        )
     }
 }
 

@@ -1,7 +1,7 @@
 //! What every chart of one group draws from.
 
 use analysis::{Sample, fairness_index};
-use schema::{Cell, Estimates, Verdicts};
+use schema::{Cell, Cores, Estimates, ScalingPoint, Verdicts};
 
 use super::palette::Series;
 use crate::{
@@ -13,6 +13,8 @@ use crate::{
 pub(crate) struct Bar<'a> {
     pub(crate) cell: &'a Cell,
     pub(crate) figures: &'a Estimates,
+    /// Against one worker, where it belongs to a curve.
+    pub(crate) scaling: Option<&'a ScalingPoint>,
     pub(super) series: Series,
     /// Unique within its group.
     pub(crate) label: String,
@@ -32,6 +34,8 @@ pub(crate) struct Answered {
 pub(crate) struct Panel<'a> {
     pub(crate) bars: Vec<Bar<'a>>,
     pub(crate) server_cpus: usize,
+    pub(crate) experiment: &'a str,
+    pub(crate) cores: Cores,
 }
 
 impl<'a> Panel<'a> {
@@ -40,6 +44,7 @@ impl<'a> Panel<'a> {
         verdicts: &'a Verdicts,
         group: &Group<'a>,
     ) -> Self {
+        let points = || verdicts.scaling.iter().flat_map(|curve| &curve.points);
         let bars = group
             .cells
             .iter()
@@ -48,6 +53,7 @@ impl<'a> Panel<'a> {
                 Some(Bar {
                     cell,
                     figures,
+                    scaling: points().find(|point| point.cell == cell.id),
                     series: Series::of(&cell.server, &measurements.run.plan),
                     label: label(cell, group),
                     answered: answered(measurements, cell),
@@ -57,6 +63,24 @@ impl<'a> Panel<'a> {
         Self {
             bars,
             server_cpus: group.server_cpus(),
+            experiment: group.experiment,
+            cores: group.cores,
+        }
+    }
+
+    /// What a core is, for axes and captions.
+    pub(super) fn cores_in_words(&self) -> &'static str {
+        match self.cores {
+            Cores::Emulated => "emulated cores",
+            Cores::Real | Cores::Shared => "cores",
+        }
+    }
+
+    /// The name of an axis, which says so where cores are emulated.
+    pub(super) fn axis(&self, name: &str) -> String {
+        match self.cores {
+            Cores::Emulated => format!("{name} (emulated cores)"),
+            Cores::Real | Cores::Shared => name.to_owned(),
         }
     }
 

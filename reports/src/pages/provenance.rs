@@ -2,6 +2,8 @@
 
 use std::time::{Duration, UNIX_EPOCH};
 
+use schema::Cores;
+
 use crate::{Run, groups::counted};
 
 /// A name and a value.
@@ -82,9 +84,21 @@ pub(super) fn plan(run: &Run) -> Vec<Fact> {
             format!("CPU {}{together}", list(&plan.cores.generator_cpus)),
         ),
         ("Trials", trials(run)),
-        ("Each trial", "one launch of a server".to_owned()),
-        ("Seed", plan.seed.to_string()),
+        ("Cores", cores(run)),
+        ("Seed", format!("{} (have it again with --seed)", plan.seed)),
     ]
+}
+
+/// What a core is where workers have one each.
+fn cores(run: &Run) -> String {
+    let cores = &run.plan.cores;
+    let kind = match cores.kind {
+        Cores::Shared => "",
+        Cores::Real => " real",
+        Cores::Emulated => " emulated",
+    };
+    let reason = cores.reason.trim_end_matches('.');
+    format!("up to {}{kind}: {reason}", cores.cores)
 }
 
 /// How many trials were made, of how many.
@@ -125,7 +139,7 @@ fn list(cpus: &[u32]) -> String {
     names.join(", ")
 }
 
-fn time(unix_ns: u64) -> String {
+pub(super) fn time(unix_ns: u64) -> String {
     humantime::format_rfc3339_seconds(UNIX_EPOCH + Duration::from_nanos(unix_ns)).to_string()
 }
 
