@@ -82,6 +82,27 @@ pub(crate) fn percent(share: f64) -> String {
     format!("{:.0} %", share * 100.0)
 }
 
+/// A number as a sentence has it: in letters up to ten.
+pub(crate) fn in_letters(number: u32) -> String {
+    const LETTERS: [&str; 11] = [
+        "no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten",
+    ];
+    let letters = LETTERS.get(number as usize);
+    letters.map_or_else(|| number.to_string(), |&letters| letters.to_owned())
+}
+
+/// A text with a capital at its beginning.
+pub(crate) fn capital(text: &str) -> String {
+    let mut letters = text.chars();
+    let first = letters.next().map(char::to_uppercase);
+    first.into_iter().flatten().chain(letters).collect()
+}
+
+/// A small share in per cent, with the digits that it needs: `2 %`, `3.1 %`.
+pub(crate) fn small_percent(share: f64) -> String {
+    format!("{} %", trimmed(&significant(share * 100.0, 2)))
+}
+
 /// Decimals that a ratio needs for its interval to be seen beside 1.
 fn ratio_decimals(ratio: &Estimate) -> usize {
     let narrow = ratio.interval.is_some_and(|(low, high)| high - low < 0.02);

@@ -1,6 +1,7 @@
-//! Cells that may be set against each other: one experiment, one workload, one load.
+//! Cells that may be set against each other: one experiment, one workload, one kind of cores, one
+//! load.
 
-use schema::{Cell, Origin, Plan, Workload};
+use schema::{Cell, Cores, Origin, Plan, Workload};
 
 /// Servers by the part they play in a comparison.
 pub(crate) mod server {
@@ -16,15 +17,59 @@ pub(crate) mod server {
     pub(crate) const NODE_CLUSTER: &str = "node-cluster";
 }
 
+/// Experiments by the question they answer.
+pub(crate) mod experiment {
+    /// One worker and many, processes and threads.
+    pub(crate) const HEADLINE: &str = "headline";
+    /// Every number of workers up to the most.
+    pub(crate) const SCALING: &str = "scaling";
+    /// Emulated cores beside real ones.
+    pub(crate) const FIDELITY: &str = "fidelity";
+}
+
 /// Cells that differ in nothing but the server and its workers.
 pub(crate) struct Group<'a> {
     pub(crate) experiment: &'a str,
     pub(crate) workload: Workload,
-    pub(crate) connections: u32,
+    pub(crate) cores: Cores,
+    pub(crate) load: Load,
     /// By server, then by number of workers.
     pub(crate) cells: Vec<&'a Cell>,
     /// Stands in file names and headings; unique within a plan.
     pub(crate) name: String,
+}
+
+/// How many connections ask.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Load {
+    /// So many, whatever the number of workers.
+    Together(u32),
+    /// So many for each worker, as each has a core of its own to keep busy.
+    Each(u32),
+}
+
+impl Load {
+    fn of(cell: &Cell) -> Self {
+        match cell.cores {
+            Cores::Shared => Self::Together(cell.connections),
+            Cores::Real | Cores::Emulated => Self::Each(cell.connections / cell.workers.max(1)),
+        }
+    }
+
+    fn connections(self) -> u32 {
+        match self {
+            Self::Together(connections) | Self::Each(connections) => connections,
+        }
+    }
+
+    fn describe(self) -> String {
+        match self {
+            Self::Together(connections) => counted(connections as usize, "connection"),
+            Self::Each(connections) => {
+                format!("{} a worker", counted(connections as usize, "connection"))
+            }
+        }
+    }
 }
 
 /// The groups of a plan, in the order in which it names them.
@@ -34,7 +79,8 @@ pub(crate) fn groups(plan: &Plan) -> Vec<Group<'_>> {
         let same = |group: &&mut Group<'_>| {
             group.experiment == cell.experiment
                 && group.workload == cell.workload
-                && group.connections == cell.connections
+                && group.cores == cell.cores
+                && group.load == Load::of(cell)
         };
         if let Some(group) = groups.iter_mut().find(same) {
             group.cells.push(cell);
@@ -42,7 +88,8 @@ pub(crate) fn groups(plan: &Plan) -> Vec<Group<'_>> {
             groups.push(Group {
                 experiment: &cell.experiment,
                 workload: cell.workload,
-                connections: cell.connections,
+                cores: cell.cores,
+                load: Load::of(cell),
                 cells: vec![cell],
                 name: String::new(),
             });
@@ -65,11 +112,16 @@ pub(crate) fn groups(plan: &Plan) -> Vec<Group<'_>> {
 fn name(groups: &[Group<'_>], index: usize) -> String {
     let group = &groups[index];
     let mut name = format!("{}-{}", group.experiment, group.workload.name());
-    let twins = groups
+    let mut twins: Vec<&Group<'_>> = groups
         .iter()
-        .filter(|other| other.experiment == group.experiment && other.workload == group.workload);
-    if twins.count() > 1 {
-        name = format!("{name}-c{}", group.connections);
+        .filter(|other| other.experiment == group.experiment && other.workload == group.workload)
+        .collect();
+    if twins.iter().any(|other| other.cores != group.cores) {
+        name = format!("{name}-{}", group.cores.name());
+    }
+    twins.retain(|other| other.cores == group.cores);
+    if twins.len() > 1 {
+        name = format!("{name}-c{}", group.load.connections());
     }
     name.chars()
         .map(|c| {
@@ -98,12 +150,28 @@ fn rank(server: &str, origin: Origin) -> usize {
 impl Group<'_> {
     /// What the clients ask for, in words.
     pub(crate) fn describe(&self) -> String {
+        let on = match self.cores {
+            Cores::Shared => "",
+            Cores::Real => ", on a core for each worker",
+            Cores::Emulated => ", on an emulated core for each worker",
+        };
         format!(
-            "{}: GET {} over {} connections",
+            "{}: GET {} over {}{on}",
             self.experiment,
             self.workload.target(),
-            self.connections
+            self.load.describe()
         )
+    }
+
+    /// CPUs that its cells are bound to.
+    pub(crate) fn server_cpus(&self) -> usize {
+        let cpus = self.cells.iter().map(|cell| cell.cpus.len());
+        cpus.max().unwrap_or(0)
+    }
+
+    /// Where workers wait for the next period's quota, absolute latency is that of the quota.
+    pub(crate) fn shows_latency(&self) -> bool {
+        self.cores != Cores::Emulated
     }
 }
 

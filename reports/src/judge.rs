@@ -1,22 +1,27 @@
 //! From observations to verdicts.
 //!
-//! Three steps, each pure: what was measured of each cell ([`estimates`]), which cells are set
-//! against each other and with what outcome ([`comparisons`]), and what a reader must know
-//! ([`findings`]). The plan's seed draws the resamples, so the same folder gives the same
+//! Steps, each pure: which trials count ([`Measurements`]), what was measured of each cell
+//! ([`estimates`]), which cells are set against each other and with what outcome
+//! ([`comparisons`], [`headlines`], [`scaling`]), how true emulated cores are ([`fidelity`]), and what a reader must know ([`findings`]). The plan's seed draws the resamples, so the same folder gives the same
 //! verdicts.
 
 mod bottleneck;
+mod causes;
 mod comparisons;
 mod estimates;
+mod fidelity;
 mod findings;
+mod headlines;
 mod pairs;
+mod ratios;
+mod scaling;
 mod self_checks;
 mod sentences;
 
 use schema::{SCHEMA_VERSION, Verdicts};
 
 pub(crate) use self::pairs::{Theme, theme};
-use crate::Run;
+use crate::{Run, measurements::Measurements};
 
 /// Judges a run.
 ///
@@ -25,12 +30,17 @@ use crate::Run;
 /// the meaning of the figures is a caveat and leaves them valid.
 #[must_use]
 pub fn judge(run: &Run) -> Verdicts {
-    let findings = findings::findings(run);
+    let measurements = Measurements::of(run);
+    let findings = findings::findings(&measurements);
     Verdicts {
         schema_version: SCHEMA_VERSION,
         valid: !findings.iter().any(|finding| finding.breaks_a_rule),
-        estimates: estimates::estimates(run),
-        comparisons: comparisons::comparisons(run),
+        headlines: headlines::headlines(&measurements),
+        estimates: estimates::estimates(&measurements),
+        comparisons: comparisons::comparisons(&measurements),
+        scaling: scaling::curves(&measurements),
+        fidelity: fidelity::fidelity(&measurements),
+        calibration: run.calibration.clone(),
         caveats: findings.into_iter().map(|f| f.sentence).collect(),
     }
 }

@@ -13,6 +13,7 @@ mod figures;
 mod folder;
 mod groups;
 mod judge;
+mod measurements;
 mod pages;
 mod trials;
 

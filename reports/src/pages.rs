@@ -5,6 +5,7 @@ mod headline;
 mod html;
 mod markdown;
 mod provenance;
+mod sections;
 mod summary;
 
 use std::{
@@ -21,6 +22,7 @@ use crate::{
     Run,
     charts::{Chart, Panel, charts},
     groups::{Group, groups},
+    measurements::Measurements,
 };
 
 /// The files that [`write_pages`] wrote.
@@ -58,6 +60,13 @@ pub(crate) struct GroupPages<'a> {
 impl GroupPages<'_> {
     fn file_name(&self, chart: &Chart) -> String {
         format!("{}-{}.svg", self.group.name, chart.name)
+    }
+
+    /// Why its latency is not shown, where it is not.
+    fn no_latency(&self) -> Option<&'static str> {
+        (!self.group.shows_latency()).then_some(
+            "Latency is not shown: on emulated cores, a worker that has used up its share waits for the next period, so it would be the quota's.",
+        )
     }
 }
 
@@ -104,10 +113,11 @@ pub fn write_pages(run: &Run, verdicts: &Verdicts, folder: &Path) -> Result<Writ
 
 /// The groups of a run, their charts not yet drawn.
 fn group_panels<'a>(run: &'a Run, verdicts: &'a Verdicts) -> Vec<GroupPages<'a>> {
+    let measurements = Measurements::of(run);
     groups(&run.plan)
         .into_iter()
         .map(|group| GroupPages {
-            panel: Panel::new(run, verdicts, &group),
+            panel: Panel::new(&measurements, verdicts, &group),
             group,
             charts: Vec::new(),
         })

@@ -1,33 +1,42 @@
-//! One trial's figures, and the trials of a cell.
+//! One trial's figures.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
-use schema::{Accept, Cell, Failure, LatencyQuantiles, Measured, Outcome, Plan};
+use schema::{Accept, Cell, Cores, LatencyQuantiles, Measured, Plan};
 
-use crate::Run;
-
-/// The trials of one cell that can be judged, by block.
+/// The trials of one cell that are judged, by block.
 pub(crate) type Trials<'a> = BTreeMap<u32, Trial<'a>>;
 
 /// A trial that answered at least one request, so that there is something to divide by.
 #[derive(Clone, Copy)]
 pub(crate) struct Trial<'a> {
-    measured: &'a Measured,
+    pub(crate) measured: &'a Measured,
     latency: &'a LatencyQuantiles,
+    generator_ns: u64,
 }
 
 impl<'a> Trial<'a> {
+    /// A trial by itself.
     pub(crate) fn new(measured: &'a Measured) -> Option<Self> {
+        Self::beside(measured, generator_ns(measured))
+    }
+
+    /// A trial of a set whose load took so much CPU time of the generator, all cells together.
+    pub(crate) fn beside(measured: &'a Measured, generator_ns: u64) -> Option<Self> {
         let latency = measured.load.response.as_ref()?;
         let counts = measured.load.completed > 0 && measured.load.elapsed_ns > 0;
-        counts.then_some(Self { measured, latency })
+        counts.then_some(Self {
+            measured,
+            latency,
+            generator_ns,
+        })
     }
 
     fn requests(self) -> f64 {
         self.measured.load.completed as f64
     }
 
-    fn elapsed_ns(self) -> f64 {
+    pub(crate) fn elapsed_ns(self) -> f64 {
         self.measured.load.elapsed_ns as f64
     }
 
@@ -89,116 +98,74 @@ impl<'a> Trial<'a> {
         self.throughput_per_s() * service.map_or(0.0, |service| service.mean_ns) / 1e9
     }
 
-    /// CPU time of the generator over what its CPUs had to give.
+    /// CPU time of the generator over what its CPUs had to give. Cells that are measured at the same
+    /// time share these CPUs, so that the load of all of them counts.
     pub(crate) fn generator_share(self, plan: &Plan) -> f64 {
         let cpus = plan.cores.generator_cpus.len().max(1);
-        self.measured.load.generator_cpu.total_ns() as f64 / (self.elapsed_ns() * cpus as f64)
+        self.generator_ns as f64 / (self.elapsed_ns() * cpus as f64)
     }
 
-    /// CPU time of the server over what its workers could have used. The acceptor of a handoff
-    /// can keep a CPU busy beside its workers.
-    pub(crate) fn server_share(self, plan: &Plan, cell: &Cell) -> f64 {
-        let acceptors = usize::from(cell.model.accept == Accept::Handoff);
-        let runnable = cell.workers as usize + acceptors;
-        let cpus = plan.cores.server_cpus.len().min(runnable).max(1);
-        self.measured.server.cpu.total_ns() as f64 / (self.elapsed_ns() * cpus as f64)
+    /// CPU time that the server had: as its slots account for it, and without slots as its processes
+    /// do.
+    pub(crate) fn given_ns(self) -> f64 {
+        let slots = &self.measured.slots;
+        let given = if slots.is_empty() {
+            self.measured.server.cpu.total_ns()
+        } else {
+            slots.iter().map(|slot| slot.given_ns).sum()
+        };
+        given as f64
+    }
+
+    /// CPU time that the server could have had. With slots it is their quota; without, the time of as
+    /// many CPUs as its workers can use. The acceptor of a handoff can keep a CPU busy beside its
+    /// workers.
+    fn had_to_use_ns(self, cell: &Cell) -> f64 {
+        let slots = &self.measured.slots;
+        if slots.is_empty() {
+            let acceptors = usize::from(cell.model.accept == Accept::Handoff);
+            let runnable = cell.workers as usize + acceptors;
+            let cpus = cell.cpus.len().min(runnable).max(1);
+            self.elapsed_ns() * cpus as f64
+        } else {
+            slots.iter().map(|slot| slot.quota_ns).sum::<u64>() as f64
+        }
+    }
+
+    /// CPU time of the server over what it could have had.
+    pub(crate) fn server_share(self, cell: &Cell) -> f64 {
+        self.given_ns() / self.had_to_use_ns(cell).max(1.0)
+    }
+
+    /// The same where cores are emulated.
+    pub(crate) fn given_over_quota(self, cell: &Cell) -> Option<f64> {
+        (cell.cores == Cores::Emulated && !self.measured.slots.is_empty())
+            .then(|| self.server_share(cell))
+    }
+
+    /// Requests per second of CPU time that the server had.
+    pub(crate) fn requests_per_cpu_s(self) -> f64 {
+        self.requests() / self.given_ns().max(1.0) * 1e9
+    }
+
+    /// Share of the time of the server's CPUs that a hypervisor took.
+    pub(crate) fn stolen_share(self, cell: &Cell) -> Option<f64> {
+        self.share_of_cpus(self.measured.noise.stolen_ns, cell)
+    }
+
+    /// Share of the time of the server's CPUs that other programs used.
+    pub(crate) fn foreign_share(self, cell: &Cell) -> Option<f64> {
+        self.share_of_cpus(self.measured.noise.foreign_ns, cell)
+    }
+
+    fn share_of_cpus(self, part_ns: Option<u64>, cell: &Cell) -> Option<f64> {
+        let cpus = cell.cpus.len().max(1) as f64;
+        part_ns.map(|part| part as f64 / (self.elapsed_ns() * cpus))
     }
 }
 
-/// A cell that was never tried, and why.
-#[derive(Clone, Copy)]
-pub(crate) struct Missing<'a> {
-    pub(crate) cell: &'a Cell,
-    pub(crate) reason: &'a str,
-    pub(crate) cure: &'a str,
-}
-
-/// A trial that failed.
-#[derive(Clone, Copy)]
-pub(crate) struct Failed<'a> {
-    pub(crate) cell: &'a Cell,
-    pub(crate) block: u32,
-    pub(crate) failure: &'a Failure,
-}
-
-impl Run {
-    /// The cell of that id. Reading a folder refuses ids that have none.
-    pub(crate) fn cell(&self, id: &str) -> Option<&Cell> {
-        self.plan.cells.iter().find(|cell| cell.id == id)
-    }
-
-    /// Every trial that was measured, whatever it is worth, in the order of measurement.
-    pub(crate) fn measured(&self) -> impl Iterator<Item = (&Cell, u32, &Measured)> {
-        self.observations
-            .iter()
-            .filter_map(|observation| match &observation.outcome {
-                Outcome::Measured(measured) => Some((
-                    self.cell(&observation.cell)?,
-                    observation.block,
-                    &**measured,
-                )),
-                Outcome::Failed(_) | Outcome::NotMeasured { .. } => None,
-            })
-    }
-
-    pub(crate) fn trials(&self, cell: &str) -> Trials<'_> {
-        self.measured()
-            .filter(|(of, ..)| of.id == cell)
-            .filter_map(|(_, block, measured)| Some((block, Trial::new(measured)?)))
-            .collect()
-    }
-
-    pub(crate) fn failures(&self) -> Vec<Failed<'_>> {
-        self.observations
-            .iter()
-            .filter_map(|observation| match &observation.outcome {
-                Outcome::Failed(failure) => Some(Failed {
-                    cell: self.cell(&observation.cell)?,
-                    block: observation.block,
-                    failure,
-                }),
-                Outcome::Measured(_) | Outcome::NotMeasured { .. } => None,
-            })
-            .collect()
-    }
-
-    /// Cells that were never tried, each once, in the order of the plan.
-    pub(crate) fn missing(&self) -> Vec<Missing<'_>> {
-        self.plan
-            .cells
-            .iter()
-            .filter_map(|cell| {
-                self.observations
-                    .iter()
-                    .filter(|observation| observation.cell == cell.id)
-                    .find_map(|observation| match &observation.outcome {
-                        Outcome::NotMeasured { reason, cure } => {
-                            Some(Missing { cell, reason, cure })
-                        }
-                        Outcome::Measured(_) | Outcome::Failed(_) => None,
-                    })
-            })
-            .collect()
-    }
-
-    /// Trials that were made and trials that were planned. Those that could not be made, as a
-    /// program is missing, are in neither.
-    pub(crate) fn progress(&self) -> (usize, usize) {
-        let missing: BTreeSet<&str> = self.missing().iter().map(|m| m.cell.id.as_str()).collect();
-        let planned = self
-            .plan
-            .blocks
-            .iter()
-            .flatten()
-            .filter_map(|&index| self.plan.cells.get(index))
-            .filter(|cell| !missing.contains(cell.id.as_str()))
-            .count();
-        let made: BTreeSet<(&str, u32)> = self
-            .observations
-            .iter()
-            .filter(|observation| !matches!(observation.outcome, Outcome::NotMeasured { .. }))
-            .map(|observation| (observation.cell.as_str(), observation.block))
-            .collect();
-        (made.len(), planned)
-    }
+/// CPU time that the generator worked for a trial; time it waited awake it could have worked.
+pub(crate) fn generator_ns(measured: &Measured) -> u64 {
+    let load = &measured.load;
+    load.generator_cpu.total_ns().saturating_sub(load.awake_ns)
 }

@@ -253,7 +253,7 @@ fn two_servers_that_the_generator_holds_back_are_not_called_equivalent() {
         m.load.generator_cpu.user_ns = 0;
         m.load.generator_cpu.system_ns = synthetic::ELAPSED_NS * 97 / 100;
     });
-    run.plan.cores.server_cpus = vec![0, 2];
+    synthetic::serve_on(&mut run, &[0, 2]);
     let comparison = headline(&run, Metric::Throughput);
     assert_eq!(comparison.verdict, Verdict::Undecided);
     assert!(
@@ -268,7 +268,7 @@ fn two_servers_that_the_generator_holds_back_are_not_called_equivalent() {
 #[test]
 fn a_winner_that_alone_was_held_back_stays_the_winner() {
     let mut run = at_ratio(1.5, 6);
-    run.plan.cores.server_cpus = vec![0, 2];
+    synthetic::serve_on(&mut run, &[0, 2]);
     each_trial(&mut run, "cluster-w2-hello", |m| {
         m.load.generator_cpu.system_ns = synthetic::ELAPSED_NS * 97 / 100;
     });

@@ -5,7 +5,8 @@ mod synthetic;
 use std::{fs, path::Path};
 
 use reports::{ReadError, Run, read_folder};
-use schema::Outcome;
+use schema::{Plan, StopReason, Target};
+use synthetic::emulated::{calibration, emulated, linear, stop};
 use tempfile::TempDir;
 
 fn stored(run: &Run) -> TempDir {
@@ -116,11 +117,20 @@ fn a_file_that_ten_counters_did_not_write_is_called_that() {
 
 #[test]
 fn another_schema_version_is_refused_with_both_numbers() {
-    for name in ["plan.json", "machine.json", "observations.jsonl"] {
-        let folder = stored(&synthetic::typical(1));
+    for name in [
+        "plan.json",
+        "machine.json",
+        "observations.jsonl",
+        "stops.jsonl",
+        "calibration.json",
+    ] {
+        let mut run = synthetic::typical(1);
+        run.stops = vec![stop("throughput", StopReason::Blocks, 1, None)];
+        run.calibration = Some(calibration());
+        let folder = stored(&run);
         edit(&folder, name, |text| {
-            text.replace(r#""schema_version": 2"#, r#""schema_version": 9"#)
-                .replace(r#""schema_version":2"#, r#""schema_version":9"#)
+            text.replace(r#""schema_version": 3"#, r#""schema_version": 9"#)
+                .replace(r#""schema_version":3"#, r#""schema_version":9"#)
         });
         let error = read_folder(folder.path()).unwrap_err();
         assert!(
@@ -129,7 +139,7 @@ fn another_schema_version_is_refused_with_both_numbers() {
         );
         let error = error.to_string();
         assert!(
-            error.contains("version 9") && error.contains("reads 2"),
+            error.contains("version 9") && error.contains("reads 3"),
             "{error}"
         );
     }
@@ -153,7 +163,7 @@ fn an_observation_of_a_block_that_is_not_planned_is_refused() {
 }
 
 #[test]
-fn a_trial_measured_twice_is_refused_and_one_repeated_after_a_failure_is_not() {
+fn an_attempt_made_twice_is_refused_and_a_second_attempt_is_not_and_a_third_is() {
     let mut run = synthetic::typical(1);
     run.observations.push(run.observations[0].clone());
     let error = refusal(stored(&run).path());
@@ -162,25 +172,105 @@ fn a_trial_measured_twice_is_refused_and_one_repeated_after_a_failure_is_not() {
         "{error}"
     );
 
-    run.observations[0].outcome = synthetic::failure("it did not start", "");
+    run.observations[7].attempt = 1;
     let read = read_folder(stored(&run).path()).unwrap();
-    assert!(matches!(read.observations[7].outcome, Outcome::Measured(_)));
+    assert_eq!(read.observations[7].attempt, 1);
+
+    run.observations[7].attempt = 2;
+    let error = refusal(stored(&run).path());
+    assert!(error.contains("attempt 2 of 2"), "{error}");
 }
 
 #[test]
 fn a_plan_that_contradicts_itself_is_refused() {
     let mut run = synthetic::typical(1);
-    run.plan.blocks[0][0] = 99;
+    run.plan.experiments[0].blocks[0][0] = 99;
     let error = refusal(stored(&run).path());
     assert!(
-        error.contains("plan.json") && error.contains("cell 99 of 7"),
+        error.contains("plan.json") && error.contains("set 99 of 7"),
         "{error}"
     );
 
-    let mut run = synthetic::typical(1);
-    run.plan.cells[1].id = run.plan.cells[0].id.clone();
+    let contradictions: [(fn(&mut Plan), &str); 7] = [
+        (
+            |plan| plan.cells[1].id = plan.cells[0].id.clone(),
+            "two cells",
+        ),
+        (
+            |plan| plan.experiments[1].name = plan.experiments[0].name.clone(),
+            "two experiments",
+        ),
+        (
+            |plan| plan.experiments[0].sets[0].cells.push(99),
+            "names cell 99",
+        ),
+        (
+            |plan| {
+                plan.experiments[0].stop.targets.push(Target {
+                    reference: 0,
+                    subject: 77,
+                });
+            },
+            "a target of 'headline' names cell 77",
+        ),
+        (
+            |plan| plan.experiments[0].sets[0].cells.truncate(3),
+            "'headline-threads-w10-hello' is in 0 sets",
+        ),
+        (
+            |plan| plan.experiments[0].sets[0].cells.push(0),
+            "'headline-cluster-w1-hello' is in 2 sets",
+        ),
+        (
+            |plan| plan.experiments[1].sets[0].cells.push(0),
+            "belongs to 'headline' and is in a set of 'fidelity'",
+        ),
+    ];
+    for (contradict, said) in contradictions {
+        let mut run = emulated(&["headline", "fidelity"], 1, linear);
+        contradict(&mut run.plan);
+        let error = refusal(stored(&run).path());
+        assert!(error.contains(said), "{error}");
+    }
+}
+
+#[test]
+fn stops_and_a_calibration_are_read_back() {
+    let mut run = emulated(&["headline"], 1, linear);
+    run.stops = vec![stop("headline", StopReason::Target, 1, Some(0.015))];
+    run.calibration = Some(calibration());
+    assert_eq!(read_folder(stored(&run).path()).unwrap(), run);
+}
+
+#[test]
+fn a_last_stop_that_was_cut_off_is_left_out() {
+    let mut run = emulated(&["headline", "fidelity"], 1, linear);
+    run.stops = vec![
+        stop("headline", StopReason::Target, 1, Some(0.015)),
+        stop("fidelity", StopReason::Budget, 1, None),
+    ];
+    let folder = stored(&run);
+    edit(&folder, "stops.jsonl", |mut text| {
+        text.truncate(text.len() - 9);
+        text
+    });
+    let read = read_folder(folder.path()).unwrap();
+    assert_eq!(read.stops.len(), 1);
+    assert!(!read.cut_off, "no observation was");
+}
+
+#[test]
+fn a_stop_of_an_experiment_that_is_not_planned_or_ended_before_is_refused() {
+    let mut run = emulated(&["headline"], 1, linear);
+    run.stops = vec![stop("elsewhere", StopReason::Target, 1, None)];
     let error = refusal(stored(&run).path());
-    assert!(error.contains("two cells"), "{error}");
+    assert!(
+        error.contains("stops.jsonl:1") && error.contains("'elsewhere'"),
+        "{error}"
+    );
+    run.stops = vec![stop("headline", StopReason::Target, 1, None); 2];
+    let error = refusal(stored(&run).path());
+    assert!(error.contains("ended already, on line 1"), "{error}");
 }
 
 #[test]

@@ -17,7 +17,7 @@ pub(super) fn draw(panel: &Panel<'_>, format: Format) -> Canvas {
     let scale = Scale::shares(rows.span());
     rows.axis(
         &scale,
-        "share of the answers, busiest worker first",
+        &panel.axis("share of the answers, busiest worker first"),
         percent,
     );
     for (index, bar) in panel.bars.iter().enumerate() {

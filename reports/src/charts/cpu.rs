@@ -19,9 +19,11 @@ pub(super) fn draw(panel: &Panel<'_>, format: Format) -> Canvas {
         cpu.interval.map_or(cpu.point, |(_, high)| high)
     });
     let scale = Scale::from_zero(greatest, rows.span());
-    rows.axis(&scale, "CPU time of the server per request, µs", |ns| {
-        trimmed(&micros(ns))
-    });
+    rows.axis(
+        &scale,
+        &panel.axis("CPU time of the server per request, µs"),
+        |ns| trimmed(&micros(ns)),
+    );
     rows.key(&[
         (
             |canvas, (x, y)| canvas.rect((x, y - 6), (x + 22, y + 6), Paint::Muted, 1.0),

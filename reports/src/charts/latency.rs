@@ -15,7 +15,7 @@ pub(super) fn draw(panel: &Panel<'_>, format: Format) -> Canvas {
     let medians = panel.bars.iter().map(|bar| bar.figures.p50_ns.point);
     let least = medians.fold(greatest, f64::min);
     let scale = Scale::log(least, greatest, rows.span());
-    rows.axis(&scale, "latency, logarithmic", |ns| {
+    rows.axis(&scale, &panel.axis("latency, logarithmic"), |ns| {
         trimmed_unit(&duration(ns))
     });
     rows.key(&[

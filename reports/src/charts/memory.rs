@@ -20,7 +20,7 @@ pub(super) fn draw(panel: &Panel<'_>, format: Format) -> Canvas {
     // In MiB, so that round values are round where they are read.
     let mebi = 1_048_576.0;
     let scale = Scale::from_zero(greatest / mebi, rows.span());
-    rows.axis(&scale, "proportional set size, MiB", |mib| {
+    rows.axis(&scale, &panel.axis("proportional set size, MiB"), |mib| {
         trimmed(&mebibytes(mib * mebi))
     });
     rows.key(&[(whisker_key, "95 % interval")]);

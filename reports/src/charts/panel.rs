@@ -1,18 +1,20 @@
 //! What every chart of one group draws from.
 
 use analysis::{Sample, fairness_index};
-use schema::{Cell, Estimates, Verdicts};
+use schema::{Cell, Cores, Estimates, ScalingPoint, Verdicts};
 
 use super::palette::Series;
 use crate::{
-    Run,
     groups::{Group, is_single, server, workers},
+    measurements::Measurements,
 };
 
 /// One cell that was measured.
 pub(crate) struct Bar<'a> {
     pub(crate) cell: &'a Cell,
     pub(crate) figures: &'a Estimates,
+    /// Against one worker, where it belongs to a curve.
+    pub(crate) scaling: Option<&'a ScalingPoint>,
     pub(super) series: Series,
     /// Unique within its group.
     pub(crate) label: String,
@@ -32,10 +34,17 @@ pub(crate) struct Answered {
 pub(crate) struct Panel<'a> {
     pub(crate) bars: Vec<Bar<'a>>,
     pub(crate) server_cpus: usize,
+    pub(crate) experiment: &'a str,
+    pub(crate) cores: Cores,
 }
 
 impl<'a> Panel<'a> {
-    pub(crate) fn new(run: &'a Run, verdicts: &'a Verdicts, group: &Group<'a>) -> Self {
+    pub(crate) fn new(
+        measurements: &Measurements<'a>,
+        verdicts: &'a Verdicts,
+        group: &Group<'a>,
+    ) -> Self {
+        let points = || verdicts.scaling.iter().flat_map(|curve| &curve.points);
         let bars = group
             .cells
             .iter()
@@ -44,15 +53,34 @@ impl<'a> Panel<'a> {
                 Some(Bar {
                     cell,
                     figures,
-                    series: Series::of(&cell.server, &run.plan),
+                    scaling: points().find(|point| point.cell == cell.id),
+                    series: Series::of(&cell.server, &measurements.run.plan),
                     label: label(cell, group),
-                    answered: answered(run, cell),
+                    answered: answered(measurements, cell),
                 })
             })
             .collect();
         Self {
             bars,
-            server_cpus: run.plan.cores.server_cpus.len(),
+            server_cpus: group.server_cpus(),
+            experiment: group.experiment,
+            cores: group.cores,
+        }
+    }
+
+    /// What a core is, for axes and captions.
+    pub(super) fn cores_in_words(&self) -> &'static str {
+        match self.cores {
+            Cores::Emulated => "emulated cores",
+            Cores::Real | Cores::Shared => "cores",
+        }
+    }
+
+    /// The name of an axis, which says so where cores are emulated.
+    pub(super) fn axis(&self, name: &str) -> String {
+        match self.cores {
+            Cores::Emulated => format!("{name} (emulated cores)"),
+            Cores::Real | Cores::Shared => name.to_owned(),
         }
     }
 
@@ -87,8 +115,8 @@ fn label(cell: &Cell, group: &Group<'_>) -> String {
     label
 }
 
-fn answered(run: &Run, cell: &Cell) -> Answered {
-    let launches: Vec<Vec<f64>> = run
+fn answered(measurements: &Measurements<'_>, cell: &Cell) -> Answered {
+    let launches: Vec<Vec<f64>> = measurements
         .trials(&cell.id)
         .values()
         .map(|trial| trial.shares())

@@ -1,7 +1,8 @@
 //! Throughput by number of workers.
 
 use super::{
-    canvas::{Anchor, Canvas, Format, NORMAL, Point, SMALL, Stroke, fitted, text_width},
+    canvas::{Anchor, Canvas, Format, NORMAL, Point, SMALL, Stroke, text_width},
+    endings::{self, Ending},
     palette::{Paint, Series},
     panel::{Bar, Panel},
     scale::Scale,
@@ -17,8 +18,6 @@ const BOTTOM: i32 = HEIGHT - 50;
 const LEFT: i32 = 52;
 /// Labels of the upright axis, about.
 const TICKS: usize = 6;
-/// Between names that stand one below the other.
-const LINE: i32 = 18;
 
 /// Servers with what is drawn of each.
 struct Line<'p, 'a> {
@@ -51,11 +50,8 @@ struct Plot {
 
 pub(super) fn draw(panel: &Panel<'_>, format: Format) -> Canvas {
     let lines = lines(panel, format);
-    let names = lines
-        .iter()
-        .map(|line| text_width(&line.ending(format), NORMAL));
-    let most = if format.is_narrow() { 136 } else { 220 };
-    let right = format.width() - (names.max().unwrap_or(0) + 42).clamp(60, most);
+    let names: Vec<String> = lines.iter().map(|line| line.ending(format)).collect();
+    let right = endings::right(format, names.iter().map(String::as_str));
     let logs = panel
         .bars
         .iter()
@@ -85,7 +81,15 @@ pub(super) fn draw(panel: &Panel<'_>, format: Format) -> Canvas {
     for line in &lines {
         plot.line(line);
     }
-    plot.names(&lines);
+    let endings = lines.iter().zip(names).filter_map(|(line, name)| {
+        Some(Ending {
+            name,
+            series: line.series,
+            at: plot.at(line, line.bars.last()?),
+        })
+    });
+    let endings = endings.collect();
+    endings::write(&mut plot.canvas, format, right, (TOP, BOTTOM), endings);
     plot.canvas
 }
 
@@ -246,71 +250,5 @@ impl Plot {
             }
             self.canvas.marker((x, y), line.series);
         }
-    }
-
-    /// Each name right of its last point, moved up or down where names would overlap.
-    fn names(&mut self, lines: &[Line<'_, '_>]) {
-        let mut ends: Vec<(&Line<'_, '_>, Point)> = lines
-            .iter()
-            .filter_map(|line| Some((line, self.at(line, line.bars.last()?))))
-            .collect();
-        ends.sort_by_key(|(_, (_, y))| *y);
-        let wanted: Vec<i32> = ends.iter().map(|(_, (_, y))| *y).collect();
-        let x = self.right + 10;
-        for ((line, point), y) in ends.iter().zip(spread(&wanted, TOP, BOTTOM)) {
-            let paint = Paint::Series(line.series);
-            let leader = [*point, (self.right - 4, point.1), (x + 2, y)];
-            self.canvas
-                .dashed(&leader, Stroke::new(paint, 1).faint(0.6));
-            self.canvas.marker((x + 6, y), line.series);
-            let name = fitted(
-                &line.ending(self.format),
-                NORMAL,
-                self.format.width() - x - 17,
-            );
-            self.canvas.strong((x + 17, y), Anchor::Start, paint, &name);
-        }
-    }
-}
-
-/// Heights near the wanted ones, ascending as those are, a line apart and within bounds.
-fn spread(wanted: &[i32], top: i32, bottom: i32) -> Vec<i32> {
-    let mut placed: Vec<i32> = Vec::new();
-    for &y in wanted {
-        let free = placed.last().map_or(top, |last| last + LINE);
-        placed.push(y.max(free));
-    }
-    // What was pushed past the bottom moves up again, and what stands above it too.
-    let mut limit = bottom;
-    for y in placed.iter_mut().rev() {
-        *y = (*y).min(limit);
-        limit = *y - LINE;
-    }
-    placed
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn names_never_overlap_and_stay_inside() {
-        for wanted in [
-            vec![100, 100, 101, 101],
-            vec![299, 300, 300],
-            vec![10, 200, 205],
-        ] {
-            let placed = spread(&wanted, 50, 300);
-            assert!(
-                placed.windows(2).all(|pair| pair[1] - pair[0] >= LINE),
-                "{placed:?}"
-            );
-            assert!(placed.iter().all(|y| (50..=300).contains(y)), "{placed:?}");
-        }
-    }
-
-    #[test]
-    fn names_that_do_not_overlap_stay_where_their_lines_end() {
-        assert_eq!(spread(&[60, 120, 250], 50, 300), [60, 120, 250]);
     }
 }

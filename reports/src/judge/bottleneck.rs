@@ -1,9 +1,9 @@
 //! Who held a trial back: the server, as it should be, or the generator.
 
-use schema::{Cell, Plan};
+use schema::Cell;
 
 use crate::{
-    Run,
+    measurements::Measurements,
     trials::{Trial, Trials},
 };
 
@@ -12,10 +12,11 @@ pub(super) const BUSY_GENERATOR: f64 = 0.80;
 
 /// A server that uses more of its CPUs than this is at its own limit, however busy the generator.
 /// Below 1, as the kernel does not charge all its work for a server to the server.
-const BUSY_SERVER: f64 = 0.90;
+pub(super) const BUSY_SERVER: f64 = 0.90;
 
-/// Mean CPU shares over a cell's trials where the generator was busy and the server was not: the
-/// figures then show the generator's limit.
+/// Mean CPU shares over a cell's trials where the generator was busy and the server was not full: the
+/// figures then show the generator's limit. Where cores are emulated, the server is full at its
+/// quota, and the generator serves every cell that is measured at the same time.
 #[derive(Clone, Copy)]
 pub(super) struct HeldBack {
     pub(super) generator_share: f64,
@@ -23,21 +24,28 @@ pub(super) struct HeldBack {
 }
 
 /// Whether the generator, not the server, was the limit of a cell.
-pub(super) fn held_back(run: &Run, cell: &Cell) -> Option<HeldBack> {
-    let trials = run.trials(&cell.id);
+pub(super) fn held_back(measurements: &Measurements<'_>, cell: &Cell) -> Option<HeldBack> {
+    let trials = measurements.trials(&cell.id);
+    let plan = &measurements.run.plan;
     let shares = HeldBack {
-        generator_share: mean(&trials, |trial| trial.generator_share(&run.plan))?,
-        server_share: mean(&trials, |trial| trial.server_share(&run.plan, cell))?,
+        generator_share: mean(&trials, |trial| trial.generator_share(plan))?,
+        server_share: mean(&trials, |trial| trial.server_share(cell))?,
     };
     let limited = shares.generator_share > BUSY_GENERATOR && shares.server_share < BUSY_SERVER;
     limited.then_some(shares)
 }
 
-/// The busiest that the generator ever was, and in which cell.
-pub(super) fn busiest_generator(run: &Run) -> Option<(f64, &Cell)> {
-    let share = |plan: &Plan, trial: Trial<'_>| trial.generator_share(plan);
-    run.measured()
-        .filter_map(|(cell, _, measured)| Some((share(&run.plan, Trial::new(measured)?), cell)))
+/// The busiest that the generator ever was while a server could have done more, and in which cell:
+/// a server at its quota is not held back by anyone.
+pub(super) fn busiest_generator<'a>(measurements: &Measurements<'a>) -> Option<(f64, &'a Cell)> {
+    let plan = &measurements.run.plan;
+    measurements
+        .all()
+        .filter(|(cell, _, trial)| {
+            let given = trial.given_over_quota(cell);
+            given.is_none_or(|given| given < BUSY_SERVER)
+        })
+        .map(|(cell, _, trial)| (trial.generator_share(plan), cell))
         .max_by(|a, b| a.0.total_cmp(&b.0))
 }
 

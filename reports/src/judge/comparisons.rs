@@ -1,14 +1,19 @@
 //! Pairs of cells, block by block, with verdicts.
 
-use analysis::{PairedRatio, verdict};
+use analysis::verdict;
 use schema::{Comparison, Metric, Verdict};
 
 use super::{
     bottleneck::{HeldBack, held_back},
     pairs::{Pair, pairs, theme},
+    ratios::paired,
     sentences,
 };
-use crate::{Run, groups::groups, trials::Trial};
+use crate::{
+    groups::{experiment, groups},
+    measurements::Measurements,
+    trials::Trial,
+};
 
 /// Ratios of throughput and of CPU time within 2 % of 1 count as equal.
 const MARGIN: f64 = 0.02;
@@ -19,54 +24,83 @@ const TAIL_MARGIN: f64 = 0.05;
 /// In the order in which they are told, whatever is compared.
 const METRICS: [Metric; 3] = [Metric::Throughput, Metric::CpuPerRequest, Metric::P99];
 
-/// Every comparison that has a block in which both cells were measured, group by group.
-pub(super) fn comparisons(run: &Run) -> Vec<Comparison> {
-    let groups = groups(&run.plan);
+/// Every comparison that has a block in which both cells were measured, group by group. Emulated
+/// cores beside real ones say something of the instrument, and of servers nothing.
+pub(super) fn comparisons(measurements: &Measurements<'_>) -> Vec<Comparison> {
+    let mut groups = groups(&measurements.run.plan);
+    groups.retain(|group| group.experiment != experiment::FIDELITY);
     let several = groups.len() > 1;
     let mut comparisons = Vec::new();
     for group in &groups {
         let setting = several.then(|| group.describe());
         let pairs = pairs(group);
         for metric in METRICS {
+            let shown = metric != Metric::P99 || group.shows_latency();
             let asked = |pair: &&Pair<'_>| {
                 let theme = theme(pair.reference, pair.subject);
-                theme.metrics().contains(&metric)
+                shown && theme.asks(metric)
             };
             let asked = pairs.iter().filter(asked);
-            let compared = asked.filter_map(|&pair| compare(run, pair, metric, setting.as_deref()));
+            let compared =
+                asked.filter_map(|&pair| compare(measurements, pair, metric, setting.as_deref()));
             comparisons.extend(compared);
         }
     }
     comparisons
 }
 
-fn compare(run: &Run, pair: Pair<'_>, metric: Metric, setting: Option<&str>) -> Option<Comparison> {
-    let (reference, subject) = in_common_blocks(run, pair, metric);
-    let paired = PairedRatio::new(&reference, &subject).ok()?;
-    let ratio = paired.estimate(run.plan.seed);
+fn compare(
+    measurements: &Measurements<'_>,
+    pair: Pair<'_>,
+    metric: Metric,
+    setting: Option<&str>,
+) -> Option<Comparison> {
+    let Judged {
+        mut comparison,
+        limit,
+    } = judged(measurements, pair, metric)?;
+    comparison.question = sentences::question(pair, metric, setting);
+    comparison.sentence = sentences::answer(&comparison, pair, limit, setting);
+    Some(comparison)
+}
+
+/// A comparison without words, and what they must not leave out.
+pub(super) struct Judged {
+    pub(super) comparison: Comparison,
+    pub(super) limit: Option<HeldBack>,
+}
+
+/// Two cells in one metric; `None` where they have no block in common.
+pub(super) fn judged(
+    measurements: &Measurements<'_>,
+    pair: Pair<'_>,
+    metric: Metric,
+) -> Option<Judged> {
+    let paired = paired(measurements, pair, |trial| figure(trial, metric))?;
+    let ratio = paired.estimate(measurements.run.plan.seed);
     let margin = match metric {
         Metric::Throughput | Metric::CpuPerRequest => MARGIN,
         Metric::P99 => TAIL_MARGIN,
     };
     let limits = Limits {
-        reference: held_back(run, pair.reference),
-        subject: held_back(run, pair.subject),
+        reference: held_back(measurements, pair.reference),
+        subject: held_back(measurements, pair.subject),
     };
     let seen = verdict(&ratio, margin, metric.direction());
-    let mut comparison = Comparison {
-        question: sentences::question(pair, metric, setting),
-        reference: pair.reference.id.clone(),
-        subject: pair.subject.id.clone(),
-        metric,
-        blocks: u32::try_from(paired.blocks()).ok()?,
-        ratio,
-        equivalence_margin: margin,
-        verdict: limits.allow(seen, metric),
-        sentence: String::new(),
-    };
-    let limit = limits.either().filter(|_| metric != Metric::CpuPerRequest);
-    comparison.sentence = sentences::answer(&comparison, pair, limit, setting);
-    Some(comparison)
+    Some(Judged {
+        comparison: Comparison {
+            question: String::new(),
+            reference: pair.reference.id.clone(),
+            subject: pair.subject.id.clone(),
+            metric,
+            blocks: u32::try_from(paired.blocks()).ok()?,
+            ratio,
+            equivalence_margin: margin,
+            verdict: limits.allow(seen, metric),
+            sentence: String::new(),
+        },
+        limit: limits.either().filter(|_| metric != Metric::CpuPerRequest),
+    })
 }
 
 /// Which of two cells the generator held back.
@@ -96,17 +130,6 @@ impl Limits {
             _ => Verdict::Undecided,
         }
     }
-}
-
-fn in_common_blocks(run: &Run, pair: Pair<'_>, metric: Metric) -> (Vec<f64>, Vec<f64>) {
-    let subjects = run.trials(&pair.subject.id);
-    run.trials(&pair.reference.id)
-        .iter()
-        .filter_map(|(block, &reference)| {
-            let subject = *subjects.get(block)?;
-            Some((figure(reference, metric), figure(subject, metric)))
-        })
-        .unzip()
 }
 
 fn figure(trial: Trial<'_>, metric: Metric) -> f64 {

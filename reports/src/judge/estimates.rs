@@ -4,16 +4,16 @@ use analysis::{Sample, estimate};
 use schema::{Cell, Estimate, Estimates};
 
 use crate::{
-    Run,
+    measurements::Measurements,
     trials::{Trial, Trials},
 };
 
 /// One row for each cell with a trial that can be judged, in the order of the plan.
-pub(super) fn estimates(run: &Run) -> Vec<Estimates> {
-    run.plan
-        .cells
+pub(super) fn estimates(measurements: &Measurements<'_>) -> Vec<Estimates> {
+    let plan = &measurements.run.plan;
+    plan.cells
         .iter()
-        .filter_map(|cell| row(cell, &run.trials(&cell.id), run.plan.seed))
+        .filter_map(|cell| row(cell, &measurements.trials(&cell.id), plan.seed))
         .collect()
 }
 

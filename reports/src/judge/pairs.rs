@@ -35,16 +35,13 @@ impl Theme {
         }
     }
 
-    /// Latency is asked of the main question and of guests; elsewhere the closed loop's latency
-    /// only mirrors throughput.
-    pub(super) const fn metrics(self) -> &'static [Metric] {
-        match self {
-            Self::ProcessesAgainstThreads | Self::Guest => {
-                &[Metric::Throughput, Metric::CpuPerRequest, Metric::P99]
-            }
-            Self::ManyAgainstOne | Self::AgainstSingle => {
-                &[Metric::Throughput, Metric::CpuPerRequest]
-            }
+    /// Latency is asked of the main question and of guests, where it can be shown; elsewhere the
+    /// closed loop's latency only mirrors throughput.
+    pub(super) const fn asks(self, metric: Metric) -> bool {
+        match (self, metric) {
+            (_, Metric::Throughput | Metric::CpuPerRequest)
+            | (Self::ProcessesAgainstThreads | Self::Guest, Metric::P99) => true,
+            (Self::ManyAgainstOne | Self::AgainstSingle, Metric::P99) => false,
         }
     }
 }
@@ -87,7 +84,7 @@ fn own<'a>(group: &Group<'a>, server: &str) -> Vec<&'a Cell> {
 
 /// The same number of workers and the same style. Where a twin has the same accept policy too,
 /// only that one is compared, as then the worker alone differs.
-fn processes_against_threads<'a>(group: &Group<'a>) -> Vec<Pair<'a>> {
+pub(super) fn processes_against_threads<'a>(group: &Group<'a>) -> Vec<Pair<'a>> {
     let threads = own(group, server::THREADS);
     let mut pairs = Vec::new();
     for subject in own(group, server::CLUSTER) {
@@ -106,7 +103,7 @@ fn processes_against_threads<'a>(group: &Group<'a>) -> Vec<Pair<'a>> {
     pairs
 }
 
-fn many_against_one<'a>(group: &Group<'a>, server: &str) -> Vec<Pair<'a>> {
+pub(super) fn many_against_one<'a>(group: &Group<'a>, server: &str) -> Vec<Pair<'a>> {
     let cells = own(group, server);
     let Some(most) = cells.iter().map(|cell| cell.workers).max() else {
         return Vec::new();

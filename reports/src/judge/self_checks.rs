@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use schema::{Cell, LoadResult, Outcome};
 
-use super::findings::Finding;
+use super::{bottleneck::BUSY_SERVER, findings::Finding};
 use crate::{
     Run,
     groups::{counted, in_words},
@@ -144,7 +144,11 @@ fn idle_connections(run: &Run) -> Vec<Finding> {
     for (cell, trial) in closed_loops(run) {
         let busy = trial.busy_connections();
         let all = f64::from(cell.connections.max(1));
-        if busy < all * LEAST_BUSY {
+        // A worker that used up its quota was kept waiting by nobody.
+        let full = trial
+            .given_over_quota(cell)
+            .is_some_and(|share| share > BUSY_SERVER);
+        if busy < all * LEAST_BUSY && !full {
             let seen = least.entry(&cell.id).or_insert((cell, busy));
             seen.1 = seen.1.min(busy);
         }

@@ -65,7 +65,7 @@ fn finding(comparison: &Comparison, pair: Pair<'_>) -> String {
     }
 }
 
-fn evidence(comparison: &Comparison) -> String {
+pub(super) fn evidence(comparison: &Comparison) -> String {
     let blocks = counted(comparison.blocks as usize, "block");
     match figures::ratio_interval(&comparison.ratio) {
         Some(interval) => format!("95 % interval {interval}, {blocks}"),
@@ -73,7 +73,7 @@ fn evidence(comparison: &Comparison) -> String {
     }
 }
 
-fn outcome(comparison: &Comparison, limit: Option<HeldBack>) -> String {
+pub(super) fn outcome(comparison: &Comparison, limit: Option<HeldBack>) -> String {
     if let Some(limit) = limit {
         let outcome = match comparison.verdict {
             Verdict::Better => "better by at least this",

@@ -1,12 +1,13 @@
 //! `estimates.csv`: one line for each cell, numbers in the units of their column names.
 
-use schema::{Cell, Estimate, Estimates, Verdicts};
+use schema::{Cell, Estimate, Estimates, ScalingPoint, Verdicts};
 
 use crate::Run;
 
-type Column = (&'static str, fn(&Estimates) -> Option<Estimate>);
+type Column<T> = (&'static str, fn(&T) -> Option<Estimate>);
 
-const COLUMNS: [Column; 10] = [
+/// Of every cell.
+const COLUMNS: [Column<Estimates>; 10] = [
     ("throughput_per_s", |row| Some(row.throughput_per_s)),
     ("user_ns_per_request", |row| Some(row.user_ns_per_request)),
     ("system_ns_per_request", |row| {
@@ -21,6 +22,16 @@ const COLUMNS: [Column; 10] = [
     ("pss_bytes", |row| row.pss_bytes),
 ];
 
+/// Of cells that belong to a curve.
+const CURVE_COLUMNS: [Column<ScalingPoint>; 4] = [
+    ("speedup", |point| Some(point.speedup)),
+    ("efficiency", |point| Some(point.efficiency)),
+    ("speedup_by_cpu_given", |point| {
+        Some(point.speedup_by_cpu_given)
+    }),
+    ("given_over_quota", |point| point.given_over_quota),
+];
+
 /// Follows RFC 4180; a bound or a figure that is not known is empty.
 pub(super) fn table(run: &Run, verdicts: &Verdicts) -> String {
     let mut heads: Vec<String> = [
@@ -30,13 +41,15 @@ pub(super) fn table(run: &Run, verdicts: &Verdicts) -> String {
         "origin",
         "model",
         "workers",
+        "cores",
         "workload",
         "connections",
         "trials",
     ]
     .map(str::to_owned)
     .into();
-    for (name, _) in COLUMNS {
+    let curves = CURVE_COLUMNS.map(|(name, _)| name);
+    for name in COLUMNS.map(|(name, _)| name).into_iter().chain(curves) {
         heads.extend([
             name.to_owned(),
             format!("{name}_low"),
@@ -46,13 +59,15 @@ pub(super) fn table(run: &Run, verdicts: &Verdicts) -> String {
     let mut table = line(&heads);
     for row in &verdicts.estimates {
         if let Some(cell) = run.cell(&row.cell) {
-            table.push_str(&line(&values(cell, row)));
+            let mut points = verdicts.scaling.iter().flat_map(|curve| &curve.points);
+            let point = points.find(|point| point.cell == cell.id);
+            table.push_str(&line(&values(cell, row, point)));
         }
     }
     table
 }
 
-fn values(cell: &Cell, row: &Estimates) -> Vec<String> {
+fn values(cell: &Cell, row: &Estimates, point: Option<&ScalingPoint>) -> Vec<String> {
     let origin = match cell.origin {
         schema::Origin::Own => "own",
         schema::Origin::Guest => "guest",
@@ -64,12 +79,14 @@ fn values(cell: &Cell, row: &Estimates) -> Vec<String> {
         origin.to_owned(),
         cell.model.to_string(),
         cell.workers.to_string(),
+        cell.cores.name().to_owned(),
         cell.workload.name(),
         cell.connections.to_string(),
         row.trials.to_string(),
     ];
-    for (_, figure) in COLUMNS {
-        let estimate = figure(row);
+    let of_cell = COLUMNS.map(|(_, figure)| figure(row));
+    let of_curve = CURVE_COLUMNS.map(|(_, figure)| point.and_then(figure));
+    for estimate in of_cell.into_iter().chain(of_curve) {
         let interval = estimate.and_then(|estimate| estimate.interval);
         let number = |value: Option<f64>| value.map(|v| v.to_string()).unwrap_or_default();
         values.extend([

@@ -1,9 +1,13 @@
 //! The answer in a few figures.
 
-use schema::{Comparison, Metric, Verdict, Verdicts};
+use schema::{
+    Comparison, Cores, Estimate, Headline as MainAnswer, HeadlineKind, Metric, Verdict, Verdicts,
+    Workload,
+};
 
 use crate::{
     Run,
+    figures::{capital, in_letters},
     groups::{counted, server, workers},
     judge::{Theme, theme},
 };
@@ -11,70 +15,111 @@ use crate::{
 /// What stands above everything else.
 pub(super) struct Headline<'a> {
     /// Processes against threads in throughput, at the most workers compared.
-    pub(super) throughput: Option<&'a Comparison>,
+    pub(super) throughput: Option<Answer<'a>>,
     /// The same two cells in CPU time per request.
-    pub(super) cpu: Option<&'a Comparison>,
+    pub(super) cpu: Option<Answer<'a>>,
     /// The most workers against one of the same server, in throughput.
-    pub(super) growth: Vec<Growth<'a>>,
-    /// Workers of each of the two cells.
-    workers: u32,
-    server_cpus: usize,
+    pub(super) growth: Vec<Answer<'a>>,
     valid: bool,
 }
 
-/// What many workers of a server give over one.
-pub(super) struct Growth<'a> {
-    pub(super) server: &'a str,
-    pub(super) workers: u32,
+/// One figure of the answer.
+pub(super) struct Answer<'a> {
+    /// As in `Processes: ten over one`.
+    pub(super) title: String,
+    /// Where it holds: `2 workers each, on 1 CPU`.
+    pub(super) setting: String,
     pub(super) comparison: &'a Comparison,
+    /// Where workers have a core each.
+    pub(super) efficiency: Option<Estimate>,
+    pub(super) by_cpu_given: Option<Estimate>,
 }
 
 impl<'a> Headline<'a> {
-    /// Of several groups, the first decides.
     pub(super) fn new(run: &'a Run, verdicts: &'a Verdicts) -> Self {
-        let about = |wanted: Theme, metric: Metric| {
-            verdicts.comparisons.iter().filter(move |comparison| {
-                let cells = run
-                    .cell(&comparison.reference)
-                    .zip(run.cell(&comparison.subject));
-                comparison.metric == metric
-                    && cells.is_some_and(|(reference, subject)| theme(reference, subject) == wanted)
-            })
+        let mut headline = if verdicts.headlines.is_empty() {
+            Self::of_comparisons(run, verdicts)
+        } else {
+            Self::of_main_answers(verdicts)
+        };
+        headline.cpu = headline.cpu_beside(run, verdicts);
+        headline
+    }
+
+    fn of_main_answers(verdicts: &'a Verdicts) -> Self {
+        let of_kind = |wanted: fn(HeadlineKind) -> bool| {
+            let answers = verdicts.headlines.iter();
+            answers
+                .filter(move |answer| wanted(answer.kind))
+                .map(Answer::main)
+        };
+        Self {
+            throughput: of_kind(|kind| kind == HeadlineKind::ProcessesOverThreads).next(),
+            cpu: None,
+            growth: of_kind(|kind| kind != HeadlineKind::ProcessesOverThreads).collect(),
+            valid: verdicts.valid,
+        }
+    }
+
+    /// Where workers share their CPUs there are no main answers. Of several groups, the first decides.
+    fn of_comparisons(run: &'a Run, verdicts: &'a Verdicts) -> Self {
+        let about = |wanted: Theme| {
+            let of_throughput = verdicts
+                .comparisons
+                .iter()
+                .filter(|comparison| comparison.metric == Metric::Throughput);
+            of_throughput.filter(move |comparison| is_about(run, comparison, wanted))
         };
         let setting = |comparison: &Comparison| {
             run.cell(&comparison.subject)
-                .map(|cell| (cell.experiment.as_str(), cell.workload, cell.connections))
+                .map(|cell| (cell.experiment.as_str(), cell.workload, cell.cores))
         };
         let workers_of =
             |comparison: &Comparison| run.cell(&comparison.subject).map_or(0, |cell| cell.workers);
-        let first = about(Theme::ProcessesAgainstThreads, Metric::Throughput)
-            .chain(about(Theme::ManyAgainstOne, Metric::Throughput))
+        let first = about(Theme::ProcessesAgainstThreads)
+            .chain(about(Theme::ManyAgainstOne))
             .find_map(setting);
-        let throughput = about(Theme::ProcessesAgainstThreads, Metric::Throughput)
+        let throughput = about(Theme::ProcessesAgainstThreads)
             .filter(|comparison| setting(comparison) == first)
             .max_by_key(|comparison| workers_of(comparison));
-        let cpu = about(Theme::ProcessesAgainstThreads, Metric::CpuPerRequest).find(|cpu| {
-            throughput.is_some_and(|t| (&t.reference, &t.subject) == (&cpu.reference, &cpu.subject))
-        });
-        let growth = about(Theme::ManyAgainstOne, Metric::Throughput)
+        let growth = about(Theme::ManyAgainstOne)
             .filter(|comparison| setting(comparison) == first)
             .filter_map(|comparison| {
                 let cell = run.cell(&comparison.subject)?;
-                Some(Growth {
-                    server: &cell.server,
-                    workers: cell.workers,
-                    comparison,
-                })
-            })
-            .collect();
+                let title = format!(
+                    "{}: {} over one",
+                    capital(who(&cell.server)),
+                    in_letters(cell.workers)
+                );
+                Some(Answer::seen(run, title, comparison))
+            });
         Self {
-            throughput,
-            cpu,
-            growth,
-            workers: throughput.map_or(0, workers_of),
-            server_cpus: run.plan.cores.server_cpus.len(),
+            throughput: throughput.map(|comparison| {
+                let title = "Throughput: processes over threads".to_owned();
+                Answer::seen(run, title, comparison)
+            }),
+            cpu: None,
+            growth: growth.collect(),
             valid: verdicts.valid,
         }
+    }
+
+    /// CPU time per request of the two cells that are compared in throughput.
+    fn cpu_beside(&self, run: &'a Run, verdicts: &'a Verdicts) -> Option<Answer<'a>> {
+        let throughput = self.throughput.as_ref()?;
+        let cells = (
+            &throughput.comparison.reference,
+            &throughput.comparison.subject,
+        );
+        let comparison = verdicts.comparisons.iter().find(|comparison| {
+            comparison.metric == Metric::CpuPerRequest
+                && (&comparison.reference, &comparison.subject) == cells
+        })?;
+        let title = "CPU per request: processes over threads".to_owned();
+        Some(Answer {
+            setting: throughput.setting.clone(),
+            ..Answer::seen(run, title, comparison)
+        })
     }
 
     /// The answer in one short sentence; an invalid run gives none.
@@ -82,8 +127,8 @@ impl<'a> Headline<'a> {
         if !self.valid {
             return "No answer: this run breaks a rule of measurement.";
         }
-        let verdict = |comparison: Option<&Comparison>| comparison.map(|c| c.verdict);
-        match (verdict(self.throughput), verdict(self.cpu)) {
+        let verdict = |answer: &Option<Answer<'_>>| answer.as_ref().map(|a| a.comparison.verdict);
+        match (verdict(&self.throughput), verdict(&self.cpu)) {
             (Some(Verdict::Better), _) => "Processes serve more than threads.",
             (Some(Verdict::Worse), _) => "Threads serve more than processes.",
             (Some(Verdict::Equivalent), Some(Verdict::Better)) => {
@@ -98,24 +143,68 @@ impl<'a> Headline<'a> {
         }
     }
 
-    /// Where the answer holds: `2 workers on 1 CPU`.
-    pub(super) fn setting(&self) -> Option<String> {
-        self.throughput.map(|_| {
-            let cpus = counted(self.server_cpus, "CPU");
-            format!("{} each, on {cpus}", workers(self.workers))
-        })
+    /// Every figure, in the order in which they are told.
+    pub(super) fn answers(&self) -> impl Iterator<Item = &Answer<'a>> {
+        let beside = self.throughput.iter().chain(&self.cpu);
+        self.growth.iter().chain(beside)
     }
 }
 
-impl Growth<'_> {
-    /// Whose growth: `processes` or `threads`.
-    pub(super) fn who(&self) -> &str {
-        match self.server {
-            server::CLUSTER => "processes",
-            server::THREADS => "threads",
-            other => other,
+impl<'a> Answer<'a> {
+    fn main(answer: &'a MainAnswer) -> Self {
+        let number = in_letters(answer.workers);
+        let title = match answer.kind {
+            HeadlineKind::Processes => format!("Processes: {number} over one"),
+            HeadlineKind::Threads => format!("Threads: {number} over one"),
+            HeadlineKind::ProcessesOverThreads => {
+                format!("{} processes over {number} threads", capital(&number))
+            }
+        };
+        let cores = match answer.cores {
+            Cores::Emulated => format!("{number} emulated cores"),
+            Cores::Real | Cores::Shared => format!("{number} cores"),
+        };
+        Self {
+            title,
+            setting: format!("throughput of {}, on {cores}", asked(answer.workload)),
+            comparison: &answer.throughput,
+            efficiency: answer.efficiency,
+            by_cpu_given: answer.by_cpu_given,
         }
     }
+
+    fn seen(run: &Run, title: String, comparison: &'a Comparison) -> Self {
+        let cell = run.cell(&comparison.subject);
+        let setting = cell.map(|cell| {
+            let cpus = counted(cell.cpus.len(), "CPU");
+            format!("{}, on {cpus}", workers(cell.workers))
+        });
+        Self {
+            title,
+            setting: setting.unwrap_or_default(),
+            comparison,
+            efficiency: None,
+            by_cpu_given: None,
+        }
+    }
+}
+
+fn asked(workload: Workload) -> String {
+    format!("GET {}", workload.target())
+}
+
+fn who(server: &str) -> &str {
+    match server {
+        server::CLUSTER => "processes",
+        server::THREADS => "threads",
+        other => other,
+    }
+}
+
+fn is_about(run: &Run, comparison: &Comparison, wanted: Theme) -> bool {
+    run.cell(&comparison.reference)
+        .zip(run.cell(&comparison.subject))
+        .is_some_and(|(reference, subject)| theme(reference, subject) == wanted)
 }
 
 /// A verdict as a badge: a sign and a word, so that colour is never needed.
@@ -133,11 +222,8 @@ pub(super) fn by_theme<'a>(run: &Run, verdicts: &'a Verdicts) -> Vec<(Theme, Vec
     Theme::ALL
         .into_iter()
         .map(|wanted| {
-            let of_theme = verdicts.comparisons.iter().filter(|comparison| {
-                run.cell(&comparison.reference)
-                    .zip(run.cell(&comparison.subject))
-                    .is_some_and(|(reference, subject)| theme(reference, subject) == wanted)
-            });
+            let comparisons = verdicts.comparisons.iter();
+            let of_theme = comparisons.filter(|comparison| is_about(run, comparison, wanted));
             (wanted, of_theme.collect::<Vec<_>>())
         })
         .filter(|(_, comparisons)| !comparisons.is_empty())

@@ -1,23 +1,25 @@
 //! `report.html`: one file that loads nothing.
 
 mod forest;
+mod sections;
 mod story;
 mod tables;
 
 use maud::{DOCTYPE, Markup, PreEscaped, html};
-use schema::{Comparison, Verdicts};
+use schema::Verdicts;
 
 use self::tables::{typeset, verdict_badge};
 use super::{
     GroupPages,
-    headline::Headline,
+    headline::{Answer, Headline},
     provenance::{self, Fact},
+    sections as words,
 };
 use crate::{
     Run,
     charts::{class_rules, dark_rules},
-    figures::{ratio_in_brief, ratio_interval},
-    groups::{in_words, workers},
+    figures::{ratio, ratio_in_brief, ratio_interval},
+    groups::in_words,
 };
 
 /// Nothing may be loaded or run; only the page's own style applies.
@@ -41,8 +43,10 @@ pub(super) fn page(run: &Run, verdicts: &Verdicts, groups: &[GroupPages<'_>]) ->
                 main {
                     (caveats(verdicts))
                     (story::story(run))
-                    @for group in groups { (group_section(run, group)) }
+                    @for group in groups { (group_section(run, verdicts, group)) }
                     (tables::comparisons(run, verdicts))
+                    @if let Some(fidelity) = words::fidelity(run, verdicts) { (sections::section(&fidelity)) }
+                    (sections::section(&words::calibration(verdicts)))
                     (not_measured(run))
                     (failed(run))
                     (origin(run))
@@ -80,59 +84,32 @@ fn header(run: &Run, verdicts: &Verdicts, headline: &Headline<'_>) -> Markup {
                     b { "Do not quote this run." } " What follows was seen, and what is wrong with it is told first below."
                 }
             }
-            @if let Some(comparison) = headline.throughput {
-                p.lead { (typeset(&comparison.sentence)) }
+            @for answer in headline.answers() { p.lead { (typeset(&answer.comparison.sentence)) } }
+            @if headline.answers().next().is_some() {
+                div.cards { @for answer in headline.answers() { (card(answer)) } }
             }
-            @if let Some(comparison) = headline.cpu {
-                p.lead { (typeset(&comparison.sentence)) }
-            }
-            @if headline.throughput.is_some() || !headline.growth.is_empty() { (cards(headline)) }
             p.stamp {
                 (run.plan.preset.name()) " run on " (run.machine.cpu_model) ", planned "
-                (provenance::planned_at(run)) ", " (provenance::trials(run))
+                (provenance::planned_at(run)) ", seed " (run.plan.seed) ", " (provenance::trials(run))
             }
         }
     }
 }
 
-fn cards(headline: &Headline<'_>) -> Markup {
-    html! {
-        div.cards {
-            @if let Some(comparison) = headline.throughput {
-                (card("Throughput, processes over threads", comparison, headline.setting().as_deref()))
-            }
-            @if let Some(comparison) = headline.cpu {
-                (card("CPU per request, processes over threads", comparison, headline.setting().as_deref()))
-            }
-            @if !headline.growth.is_empty() {
-                section.card {
-                    h2 { "Throughput, many workers over one" }
-                    @for growth in &headline.growth {
-                        div.growth {
-                            b.ratio { (ratio_in_brief(&growth.comparison.ratio)) span { "×" } }
-                            div {
-                                p { (growth.who()) ", 1 → " (workers(growth.workers)) }
-                                (verdict_badge(growth.comparison.verdict))
-                            }
-                        }
-                    }
-                }
-            }
-        }
-    }
-}
-
-fn card(title: &str, comparison: &Comparison, setting: Option<&str>) -> Markup {
+fn card(answer: &Answer<'_>) -> Markup {
+    let ratio = &answer.comparison.ratio;
     html! {
         section.card {
-            h2 { (title) }
-            p.big { b.ratio { (ratio_in_brief(&comparison.ratio)) span { "×" } } (verdict_badge(comparison.verdict)) }
+            h2 { (answer.title) }
+            p.big { b.ratio { (ratio_in_brief(ratio)) span { "×" } } (verdict_badge(answer.comparison.verdict)) }
             p.fine {
-                @match ratio_interval(&comparison.ratio) {
+                @match ratio_interval(ratio) {
                     Some(interval) => { "95 % interval " (interval) },
                     None => "too few trials for an interval",
                 }
-                @if let Some(setting) = setting { br; (setting) }
+                br; (answer.setting)
+                @if let Some(efficiency) = &answer.efficiency { br; "efficiency " (self::ratio(efficiency)) }
+                @if let Some(by_cpu) = &answer.by_cpu_given { br; (self::ratio(by_cpu)) "× by CPU time given" }
             }
         }
     }
@@ -149,12 +126,13 @@ fn caveats(verdicts: &Verdicts) -> Markup {
     }
 }
 
-fn group_section(run: &Run, group: &GroupPages<'_>) -> Markup {
+fn group_section(run: &Run, verdicts: &Verdicts, group: &GroupPages<'_>) -> Markup {
     let name = &group.group.name;
+    let curves = words::scaling(&group.group, verdicts);
     html! {
         section aria-labelledby=(name) {
             h2 #(name) { (typeset(&group.group.describe())) }
-            @if group.charts.is_empty() { p { "Nothing of this was measured." } }
+            @if group.panel.bars.is_empty() { p { "Nothing of this was measured." } }
             @for chart in &group.charts {
                 figure.chart #{(name) "-" (chart.name)} {
                     figcaption {
@@ -164,7 +142,12 @@ fn group_section(run: &Run, group: &GroupPages<'_>) -> Markup {
                     (chart.figure)
                 }
             }
+            @if !curves.is_empty() {
+                h3 { "Speed-up and efficiency" }
+                (sections::parts(&curves, "Speed-up and efficiency"))
+            }
             @if !group.panel.bars.is_empty() {
+                @if let Some(why) = group.no_latency() { p.explain { (why) } }
                 h3 { "All figures" }
                 p.explain { "Means over trials, each with its 95 % interval below it." }
                 (tables::estimates(run, &group.group, &group.panel))
@@ -222,6 +205,8 @@ fn origin(run: &Run) -> Markup {
                 div { h3 { "Plan" } (facts(&provenance::plan(run))) }
                 div { h3 { "Machine" } (facts(&provenance::machine(run))) }
             }
+            h3 { "Experiments" }
+            (sections::table(&words::experiments(run), "Experiments"))
             h3 { "Again" }
             pre { (provenance::command(run)) }
             p.explain { (provenance::HOW_TO_REPEAT) }

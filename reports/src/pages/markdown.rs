@@ -8,10 +8,13 @@ use super::{
     GroupPages,
     headline::{Headline, badge, by_theme, chance_note},
     provenance::{self, Fact},
+    sections::{self as words, Head, Part, Section, Table},
 };
 use crate::{
     Run,
-    figures::{duration, interval, mebibytes, micros, rate, ratio, ratio_interval, significant},
+    figures::{
+        capital, duration, interval, mebibytes, micros, rate, ratio, ratio_interval, significant,
+    },
     groups::in_words,
 };
 
@@ -22,37 +25,43 @@ pub(super) fn page(run: &Run, verdicts: &Verdicts, groups: &[GroupPages<'_>]) ->
     if !verdicts.valid {
         page.line("**Do not quote this run.** What follows was seen, and what is wrong with it is told first below.");
     }
-    for comparison in headline.throughput.into_iter().chain(headline.cpu) {
-        page.line(&escaped(&comparison.sentence));
-    }
-    for growth in &headline.growth {
-        page.line(&escaped(&growth.comparison.sentence));
+    for answer in headline.answers() {
+        page.line(&escaped(&capital(&answer.comparison.sentence)));
     }
     if !verdicts.caveats.is_empty() {
         page.line("## What to know before quoting this");
         page.list(verdicts.caveats.iter().map(|caveat| escaped(caveat)));
     }
     for group in groups {
-        group_section(&mut page, group);
+        group_section(&mut page, verdicts, group);
     }
     comparisons(&mut page, run, verdicts);
+    if let Some(fidelity) = words::fidelity(run, verdicts) {
+        page.section(&fidelity);
+    }
+    page.section(&words::calibration(verdicts));
     not_measured(&mut page, run);
     failed(&mut page, run);
     page.line("## Where the figures come from");
     page.facts(&provenance::plan(run));
     page.facts(&provenance::machine(run));
+    page.words(&words::experiments(run));
     page.fenced(&provenance::command(run));
     page.line(provenance::HOW_TO_REPEAT);
     page.0.truncate(page.0.trim_end().len());
     page.0 + "\n"
 }
 
-fn group_section(page: &mut Page, group: &GroupPages<'_>) {
+fn group_section(page: &mut Page, verdicts: &Verdicts, group: &GroupPages<'_>) {
     page.line(&format!("## {}", escaped(&group.group.describe())));
-    if group.charts.is_empty() {
+    if group.panel.bars.is_empty() {
         page.line("Nothing of this was measured.");
         return;
     }
+    let latency = |estimate: &Estimate| match group.no_latency() {
+        None => figure(estimate, duration),
+        Some(_) => "–".to_owned(),
+    };
     page.table(
         &[
             "server",
@@ -81,8 +90,8 @@ fn group_section(page: &mut Page, group: &GroupPages<'_>) {
                     micros(row.user_ns_per_request.point),
                     micros(row.system_ns_per_request.point)
                 ),
-                figure(&row.p50_ns, duration),
-                figure(&row.p99_ns, duration),
+                latency(&row.p50_ns),
+                latency(&row.p99_ns),
                 significant(row.switches_per_request.point, 2),
                 row.pss_bytes.as_ref().map_or_else(
                     || "–".to_owned(),
@@ -92,9 +101,17 @@ fn group_section(page: &mut Page, group: &GroupPages<'_>) {
         }),
     );
     page.line("Means over trials, with 95 % intervals in brackets.");
+    if let Some(why) = group.no_latency() {
+        page.line(why);
+    }
+    let curves = words::scaling(&group.group, verdicts);
+    if !curves.is_empty() {
+        page.line("### Speed-up and efficiency");
+        page.parts(&curves);
+    }
     for chart in &group.charts {
         page.line(&format!("### {}", chart.title));
-        page.line(chart.how_to_read);
+        page.line(&chart.how_to_read);
         page.line(&format!(
             "![{}](charts/{})",
             chart.title,
@@ -197,6 +214,27 @@ impl Page {
             let _ = writeln!(self.0, "| {} |", cells.join(" | "));
         }
         self.0.push('\n');
+    }
+
+    fn section(&mut self, section: &Section) {
+        self.line(&format!("## {}", section.title));
+        self.parts(&section.parts);
+    }
+
+    fn parts(&mut self, parts: &[Part]) {
+        for part in parts {
+            match part {
+                Part::Text(text) | Part::Aside(text) => self.line(&escaped(text)),
+                Part::List(items) if items.is_empty() => {}
+                Part::List(items) => self.list(items.iter().map(|item| escaped(&capital(item)))),
+                Part::Table(table) => self.words(table),
+            }
+        }
+    }
+
+    fn words(&mut self, table: &Table) {
+        let heads: Vec<&str> = table.heads.iter().map(Head::name).collect();
+        self.table(&heads, table.rows.iter().cloned());
     }
 
     fn facts(&mut self, facts: &[Fact]) {

@@ -2,7 +2,9 @@
 
 use std::time::{Duration, UNIX_EPOCH};
 
-use crate::{Run, figures, groups::counted};
+use schema::Cores;
+
+use crate::{Run, groups::counted};
 
 /// A name and a value.
 pub(super) type Fact = (&'static str, String);
@@ -82,25 +84,29 @@ pub(super) fn plan(run: &Run) -> Vec<Fact> {
             format!("CPU {}{together}", list(&plan.cores.generator_cpus)),
         ),
         ("Trials", trials(run)),
-        (
-            "Each trial",
-            format!(
-                "one launch of a server, {} of warm-up, {} measured",
-                figures::trimmed_unit(&figures::duration(plan.warm_up_ns as f64)),
-                figures::trimmed_unit(&figures::duration(plan.measure_ns as f64)),
-            ),
-        ),
-        ("Seed", plan.seed.to_string()),
+        ("Cores", cores(run)),
+        ("Seed", format!("{} (have it again with --seed)", plan.seed)),
     ]
+}
+
+/// What a core is where workers have one each.
+fn cores(run: &Run) -> String {
+    let cores = &run.plan.cores;
+    let kind = match cores.kind {
+        Cores::Shared => "",
+        Cores::Real => " real",
+        Cores::Emulated => " emulated",
+    };
+    let reason = cores.reason.trim_end_matches('.');
+    format!("up to {}{kind}: {reason}", cores.cores)
 }
 
 /// How many trials were made, of how many.
 pub(super) fn trials(run: &Run) -> String {
     let (made, planned) = run.progress();
     format!(
-        "{made} of {} made, in {} of {}",
+        "{made} of {} made, of {}",
         counted(planned, "trial"),
-        counted(run.plan.blocks.len(), "block"),
         counted(run.plan.cells.len(), "cell"),
     )
 }
@@ -133,7 +139,7 @@ fn list(cpus: &[u32]) -> String {
     names.join(", ")
 }
 
-fn time(unix_ns: u64) -> String {
+pub(super) fn time(unix_ns: u64) -> String {
     humantime::format_rfc3339_seconds(UNIX_EPOCH + Duration::from_nanos(unix_ns)).to_string()
 }
 

@@ -1,13 +1,13 @@
 //! The short account for a terminal.
 
-use std::fmt::Write as _;
+use std::{collections::BTreeSet, fmt::Write as _};
 
-use schema::Verdicts;
+use schema::{Estimate, ScalingCurve, Verdicts};
 
-use super::{GroupPages, group_panels, headline::Headline};
+use super::{GroupPages, group_panels, headline::Headline, sections::curves};
 use crate::{
     Run,
-    figures::{duration, interval, mebibytes, micros, rate},
+    figures::{capital, duration, interval, mebibytes, micros, rate, ratio},
     groups::counted,
 };
 
@@ -21,20 +21,23 @@ const HEADS: [&str; 7] = [
     "p99",
 ];
 
-/// The figures of a run and its main answer, as text of a few lines without a newline at its end.
+/// The main answer of a run and its figures, as text of a few lines without a newline at its end.
 #[must_use]
 pub fn summary(run: &Run, verdicts: &Verdicts) -> String {
     let headline = Headline::new(run, verdicts);
     let mut text = String::new();
-    for group in group_panels(run, verdicts) {
-        let _ = writeln!(text, "{}", group.group.describe());
-        text.push_str(&table(&group));
-        text.push('\n');
-    }
     let _ = writeln!(text, "{}", headline.answer());
-    let about = headline.throughput.into_iter().chain(headline.cpu);
-    for comparison in about.chain(headline.growth.iter().map(|growth| growth.comparison)) {
-        let _ = writeln!(text, "- {}", comparison.sentence);
+    for answer in headline.answers() {
+        let _ = writeln!(text, "- {}", capital(&answer.comparison.sentence));
+    }
+    for group in group_panels(run, verdicts) {
+        let curves: Vec<&ScalingCurve> = curves(&group.group, verdicts).collect();
+        let _ = writeln!(text, "\n{}", group.group.describe());
+        text.push_str(&if curves.is_empty() {
+            table(&group)
+        } else {
+            speedups(&curves)
+        });
     }
     if !verdicts.caveats.is_empty() {
         let _ = writeln!(
@@ -55,7 +58,32 @@ pub fn summary(run: &Run, verdicts: &Verdicts) -> String {
     text
 }
 
+/// One line for each server: speed-up by number of cores.
+fn speedups(curves: &[&ScalingCurve]) -> String {
+    let counts: BTreeSet<u32> = curves
+        .iter()
+        .flat_map(|curve| curve.points.iter().map(|point| point.workers))
+        .collect();
+    let mut rows = vec![vec!["speed-up by cores".to_owned()]];
+    rows[0].extend(counts.iter().map(ToString::to_string));
+    for curve in curves {
+        let mut row = vec![curve.server.clone()];
+        row.extend(counts.iter().map(|&count| {
+            let mut points = curve.points.iter();
+            points
+                .find(|point| point.workers == count)
+                .map_or_else(String::new, |point| ratio(&point.speedup))
+        }));
+        rows.push(row);
+    }
+    aligned(&rows)
+}
+
 fn table(group: &GroupPages<'_>) -> String {
+    let latency = |estimate: Estimate| match group.no_latency() {
+        None => duration(estimate.point),
+        Some(_) => "–".to_owned(),
+    };
     let mut rows: Vec<Vec<String>> = vec![HEADS.map(str::to_owned).to_vec()];
     rows[0].push("PSS".to_owned());
     for bar in &group.panel.bars {
@@ -69,8 +97,8 @@ fn table(group: &GroupPages<'_>) -> String {
                 .map(|interval| format!("({interval})"))
                 .unwrap_or_default(),
             format!("{} µs", micros(row.cpu_ns_per_request.point)),
-            duration(row.p50_ns.point),
-            duration(row.p99_ns.point),
+            latency(row.p50_ns),
+            latency(row.p99_ns),
             row.pss_bytes.map_or_else(
                 || "–".to_owned(),
                 |size| format!("{} MiB", mebibytes(size.point)),

@@ -2,17 +2,23 @@
 
 #![allow(dead_code, reason = "each test file uses its own part")]
 
+pub mod emulated;
+
 use std::{collections::BTreeMap, fs, path::Path};
 
 use reports::Run;
 use schema::{
-    Accept, Build, Cell, CorePlan, CpuTime, Failure, LatencyQuantiles, LoadResult, Machine,
-    Measured, Model, Observation, Origin, Outcome, Plan, Preset, Program, SCHEMA_VERSION, Stage,
-    Style, TreeUsage, Worker, Workload,
+    Accept, Build, Cell, CellSet, CorePlan, Cores, CpuTime, ExperimentPlan, Failure,
+    LatencyQuantiles, LoadResult, Machine, Measured, Model, Noise, Observation, Origin, Outcome,
+    Plan, Preset, Program, SCHEMA_VERSION, Stage, StopRule, Style, TreeUsage, Worker, Workload,
 };
+use serde::Serialize;
 
 /// Length of every window.
 pub const ELAPSED_NS: u64 = 1_000_000_000;
+
+/// When every plan was made.
+const PLANNED_UNIX_NS: u64 = 1_767_225_600_000_000_000;
 
 /// A cell as the harness names it: one of its servers, workers, hello.
 pub fn cell(server: &str, workers: u32) -> Cell {
@@ -33,6 +39,8 @@ pub fn cell(server: &str, workers: u32) -> Cell {
             accept,
         },
         workers,
+        cores: Cores::Shared,
+        cpus: vec![0],
         workload: Workload::Hello,
         connections: 64,
     }
@@ -48,27 +56,59 @@ fn speed(cell: &Cell) -> (f64, f64) {
     }
 }
 
-/// A run in which every trial was measured, on two CPUs: one serves, one loads.
-pub fn run_of(cells: Vec<Cell>, blocks: u32) -> Run {
-    let order: Vec<usize> = (0..cells.len()).collect();
-    let plan = Plan {
+/// A plan of these experiments on two CPUs: one serves, one loads.
+pub fn plan_of(cells: Vec<Cell>, experiments: Vec<ExperimentPlan>) -> Plan {
+    Plan {
         schema_version: SCHEMA_VERSION,
         seed: 42,
         preset: Preset::Quick,
         command: ["counters", "run", "--preset", "quick"]
             .map(str::to_owned)
             .into(),
-        created_unix_ns: 1_767_225_600_000_000_000,
-        warm_up_ns: 300_000_000,
-        measure_ns: ELAPSED_NS,
+        created_unix_ns: PLANNED_UNIX_NS,
         cores: CorePlan {
             server_cpus: vec![0],
             generator_cpus: vec![1],
             overlapping: false,
+            kind: Cores::Emulated,
+            cores: 10,
+            reason: "one CPU is left for servers".to_owned(),
         },
-        blocks: vec![order; blocks as usize],
         cells,
-    };
+        experiments,
+    }
+}
+
+/// An experiment that visits its sets in turn, so many times.
+pub fn experiment(name: &str, sets: Vec<CellSet>, blocks: u32) -> ExperimentPlan {
+    let order: Vec<usize> = (0..sets.len()).collect();
+    ExperimentPlan {
+        name: name.to_owned(),
+        warm_up_ns: 300_000_000,
+        sets,
+        blocks: vec![order; blocks as usize],
+        stop: StopRule {
+            least_blocks: 5,
+            half_width: 0.02,
+            targets: Vec::new(),
+            budget_ns: 60_000_000_000,
+        },
+    }
+}
+
+/// A cell that is measured by itself.
+pub fn alone(cell: usize) -> CellSet {
+    CellSet {
+        cells: vec![cell],
+        measure_ns: ELAPSED_NS,
+        slots: None,
+    }
+}
+
+/// A run in which every trial was measured, one cell after another.
+pub fn run_of(cells: Vec<Cell>, blocks: u32) -> Run {
+    let sets = (0..cells.len()).map(alone).collect();
+    let plan = plan_of(cells, vec![experiment("throughput", sets, blocks)]);
     let observations = (0..blocks)
         .flat_map(|block| {
             let cells = plan.cells.iter().enumerate();
@@ -84,6 +124,8 @@ pub fn run_of(cells: Vec<Cell>, blocks: u32) -> Run {
         plan,
         machine: machine(),
         observations,
+        stops: Vec::new(),
+        calibration: None,
         cut_off: false,
     }
 }
@@ -114,7 +156,7 @@ pub fn growing(cpus: u32, counts: &[u32], blocks: u32) -> Run {
     cells.push(cell("node-single", 1));
     cells.push(cell("node-cluster", cpus));
     let mut run = run_of(cells, blocks);
-    run.plan.cores.server_cpus = (0..cpus).collect();
+    serve_on(&mut run, &(0..cpus).collect::<Vec<_>>());
     run.plan.cores.generator_cpus = (cpus..3 * cpus).collect();
     for observation in &mut run.observations {
         let cell = run
@@ -129,6 +171,14 @@ pub fn growing(cpus: u32, counts: &[u32], blocks: u32) -> Run {
         *measured_of(observation) = measured(cell, per_s * useful * noise, cpu_ns);
     }
     run
+}
+
+/// Gives all servers these CPUs to share.
+pub fn serve_on(run: &mut Run, cpus: &[u32]) {
+    run.plan.cores.server_cpus = cpus.to_vec();
+    for cell in &mut run.plan.cells {
+        cell.cpus = cpus.to_vec();
+    }
 }
 
 /// One trial of a server that answers so many requests per second.
@@ -206,6 +256,8 @@ pub fn measured(cell: &Cell, per_s: f64, cpu_ns: f64) -> Measured {
             processes: cell.workers,
             threads: cell.workers,
         },
+        slots: Vec::new(),
+        noise: Noise::default(),
         stop: None,
     }
 }
@@ -215,7 +267,8 @@ pub fn observation(cell: &Cell, block: u32, outcome: Outcome) -> Observation {
         schema_version: SCHEMA_VERSION,
         cell: cell.id.clone(),
         block,
-        started_unix_ns: 1_767_225_600_000_000_000 + u64::from(block),
+        attempt: 0,
+        started_unix_ns: PLANNED_UNIX_NS + u64::from(block),
         outcome,
     }
 }
@@ -235,7 +288,7 @@ pub fn not_found() -> Outcome {
     }
 }
 
-fn machine() -> Machine {
+pub fn machine() -> Machine {
     Machine {
         schema_version: SCHEMA_VERSION,
         cpu_model: "Synthetic CPU @ 3.00GHz".to_owned(),
@@ -305,10 +358,19 @@ pub fn store(run: &Run, folder: &Path) {
         "machine.json",
         serde_json::to_string_pretty(&run.machine).unwrap(),
     );
-    let lines: String = run
-        .observations
+    file("observations.jsonl", lines(&run.observations));
+    if !run.stops.is_empty() {
+        file("stops.jsonl", lines(&run.stops));
+    }
+    if let Some(calibration) = &run.calibration {
+        let text = serde_json::to_string_pretty(calibration).unwrap();
+        file("calibration.json", text);
+    }
+}
+
+fn lines(values: &[impl Serialize]) -> String {
+    let lines = values
         .iter()
-        .map(|observation| serde_json::to_string(observation).unwrap() + "\n")
-        .collect();
-    file("observations.jsonl", lines);
+        .map(|v| serde_json::to_string(v).unwrap() + "\n");
+    lines.collect()
 }

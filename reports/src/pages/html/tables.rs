@@ -7,7 +7,9 @@ use super::forest::{forest, reach};
 use crate::{
     Run,
     charts::{Panel, mark},
-    figures::{interval, mebibytes, micros, millis, rate, ratio, ratio_interval, significant},
+    figures::{
+        capital, interval, mebibytes, micros, millis, rate, ratio, ratio_interval, significant,
+    },
     groups::Group,
     pages::headline::{badge, by_theme, chance_note},
 };
@@ -67,6 +69,13 @@ fn comparison_table(title: &str, comparisons: &[&Comparison]) -> Markup {
 }
 
 pub(super) fn estimates(run: &Run, group: &Group<'_>, panel: &Panel<'_>) -> Markup {
+    let latency = |estimate: &Estimate| {
+        if group.shows_latency() {
+            figure(estimate, millis)
+        } else {
+            html! { "–" }
+        }
+    };
     let title = format!("Figures of {}", group.describe());
     html! {
         div.scroll role="region" tabindex="0" aria-label=(title) {
@@ -101,8 +110,8 @@ pub(super) fn estimates(run: &Run, group: &Group<'_>, panel: &Panel<'_>) -> Mark
                                 (micros(row.user_ns_per_request.point)) " + "
                                 (micros(row.system_ns_per_request.point))
                             }
-                            td.number { (figure(&row.p50_ns, millis)) }
-                            td.number { (figure(&row.p99_ns, millis)) }
+                            td.number { (latency(&row.p50_ns)) }
+                            td.number { (latency(&row.p99_ns)) }
                             td.number { (significant(row.switches_per_request.point, 2)) }
                             td.number {
                                 @match &row.pss_bytes {
@@ -128,10 +137,5 @@ fn figure(estimate: &Estimate, show: fn(f64) -> String) -> Markup {
 /// A sentence that stands alone: it may begin with a server's name, and no number may be parted
 /// from its per cent.
 pub(super) fn typeset(sentence: &str) -> String {
-    let joined = sentence.replace(" %", "\u{a0}%");
-    let mut characters = joined.chars();
-    characters
-        .next()
-        .map(|first| first.to_uppercase().chain(characters).collect())
-        .unwrap_or_default()
+    capital(&sentence.replace(" %", "\u{a0}%"))
 }

@@ -1,0 +1,69 @@
+//! Whether workers, and the load generator, had the CPUs they needed.
+
+use std::collections::BTreeSet;
+
+use schema::{Cell, Cores, Measured};
+
+use super::Finding;
+use crate::{
+    Run, figures,
+    groups::{counted, workers},
+};
+
+pub(super) fn undeclared_overlap(run: &Run) -> Option<Finding> {
+    let cores = &run.plan.cores;
+    let servers = run.plan.cells.iter().flat_map(|cell| &cell.cpus);
+    let servers: BTreeSet<u32> = servers.chain(&cores.server_cpus).copied().collect();
+    let shared: Vec<String> = servers
+        .iter()
+        .filter(|cpu| cores.generator_cpus.contains(cpu))
+        .map(ToString::to_string)
+        .collect();
+    (!cores.overlapping && !shared.is_empty()).then(|| {
+        Finding::broken(format!(
+            "Servers and the load generator shared CPU {} although the plan says that they do not.",
+            shared.join(", ")
+        ))
+    })
+}
+
+pub(super) fn more_workers_than_cpus(run: &Run) -> Option<Finding> {
+    let shared = |(cell, ..): &(&Cell, u32, &Measured)| cell.cores == Cores::Shared;
+    let (cell, ..) = run
+        .measured()
+        .filter(shared)
+        .max_by_key(|(cell, ..)| cell.workers)?;
+    let cpus = cell.cpus.len();
+    (cell.workers as usize > cpus).then(|| {
+        Finding::caveat(format!(
+            "{} shared {}, so more workers than that cannot serve more there: beyond {cpus}, the figures show what workers cost, not what they gain.",
+            workers(cell.workers),
+            counted(cpus, "CPU")
+        ))
+    })
+}
+
+pub(super) fn shared_cpus(run: &Run) -> Option<Finding> {
+    run.plan.cores.overlapping.then(|| {
+        Finding::caveat(
+            "Servers and the load generator shared their CPUs, as this machine has too few to keep them apart: each took time from the other, and no figure is a server's capacity.".into(),
+        )
+    })
+}
+
+/// What a core is wherever one is emulated.
+pub(super) fn emulated_cores(run: &Run) -> Option<Finding> {
+    let emulated = |(cell, ..): (&Cell, u32, &Measured)| cell.cores == Cores::Emulated;
+    run.measured().any(emulated).then(|| {
+        Finding::caveat(format!(
+            "Cores are emulated where a figure says so: each worker has a share of a CPU, by quota. {} Ratios of throughput and CPU time per request hold; latency is that of the quota and is not shown.",
+            as_sentence(&run.plan.cores.reason)
+        ))
+    })
+}
+
+/// Whatever was written, as a sentence of its own.
+fn as_sentence(text: &str) -> String {
+    let text = text.trim().trim_end_matches('.');
+    format!("{}.", figures::capital(text))
+}

@@ -1,0 +1,99 @@
+//! What the load generator did to the figures, and what it did not see.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use schema::{Accept, Cell, Cores, Measured};
+
+use super::Finding;
+use crate::{
+    Run, figures,
+    groups::in_words,
+    judge::{
+        bottleneck::{BUSY_GENERATOR, busiest_generator, held_back},
+        headlines::questions,
+    },
+    measurements::Measurements,
+};
+
+/// A main question whose answer would be the generator's, and not the servers'.
+pub(super) fn limited_headline(measurements: &Measurements<'_>) -> Option<Finding> {
+    let cells: BTreeMap<&str, &Cell> = questions(measurements)
+        .iter()
+        .flat_map(|question| [question.pair.reference, question.pair.subject])
+        .map(|cell| (cell.id.as_str(), cell))
+        .collect();
+    let limited = cells
+        .into_values()
+        .filter_map(|cell| Some((cell, held_back(measurements, cell)?)));
+    let (worst, limit) =
+        limited.max_by(|(_, a), (_, b)| b.server_share.total_cmp(&a.server_share))?;
+    Some(Finding::broken(format!(
+        "The load generator was the limit in the main question: it used {} of its CPUs while {} used {} of the CPU time it could have had, so the ratio is the generator's and not the servers'; give the generator more CPUs, or each core a smaller share of one.",
+        figures::percent(limit.generator_share),
+        in_words(worst),
+        figures::percent(limit.server_share)
+    )))
+}
+
+pub(super) fn busy_generator(measurements: &Measurements<'_>) -> Vec<Finding> {
+    let Some((share, busiest)) =
+        busiest_generator(measurements).filter(|(s, _)| *s > BUSY_GENERATOR)
+    else {
+        return Vec::new();
+    };
+    let mut findings = vec![Finding::caveat(format!(
+        "The load generator used up to {} of its CPUs (with {}), more than {}: throughput figures are lower bounds.",
+        figures::percent(share),
+        in_words(busiest),
+        figures::percent(BUSY_GENERATOR)
+    ))];
+    let limited: Vec<String> = measurements
+        .run
+        .plan
+        .cells
+        .iter()
+        .filter(|cell| held_back(measurements, cell).is_some())
+        .map(in_words)
+        .collect();
+    if !limited.is_empty() {
+        findings.push(Finding::caveat(format!(
+            "The load generator, not the server, was the limit with {}: that they serve alike is no evidence that they are alike, so such comparisons of throughput and latency are left undecided.",
+            limited.join(", ")
+        )));
+    }
+    findings
+}
+
+pub(super) fn closed_loop(run: &Run) -> Option<Finding> {
+    let shown = |(cell, ..): (&Cell, u32, &Measured)| cell.cores != Cores::Emulated;
+    run.measured().any(shown).then(|| {
+        Finding::caveat(
+            "Latency was measured at saturation in a closed loop: each connection sends its next request only after an answer, so a stall delays the requests that would have shown it. Compare these figures with one another only; they are not what users of a server with room to spare would see.".into(),
+        )
+    })
+}
+
+/// Workers that answered nothing in a whole trial, so that fewer served than the cell says. Where
+/// each connection has a worker of its own, ids say nothing of it.
+pub(super) fn idle_workers(run: &Run) -> Option<Finding> {
+    let idle: BTreeSet<&str> = run
+        .measured()
+        .filter(|(cell, ..)| cell.model.accept != Accept::PerConnection)
+        .filter(|(cell, _, measured)| {
+            let answered = measured.load.requests_by_worker.len();
+            answered > 0 && answered < cell.workers as usize
+        })
+        .map(|(cell, ..)| cell.id.as_str())
+        .collect();
+    let cells: Vec<String> = idle
+        .iter()
+        .filter_map(|id| run.cell(id))
+        .map(in_words)
+        .collect();
+    (!cells.is_empty()).then(|| {
+        Finding::caveat(format!(
+            "In some trials not every worker answered ({}), so fewer served than were there.",
+            cells.join(", ")
+        ))
+    })
+}
