@@ -6,7 +6,7 @@
 //! the drain. Nothing is looked at on a timer.
 //!
 //! Every worker has a seat, and the successor of one that died takes the seat it left: whatever
-//! belongs to a seat has one worker after the other and never two.
+//! belongs to a seat, as its slot does, has one worker after the other and never two.
 
 use std::{
     net::TcpListener,

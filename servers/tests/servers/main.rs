@@ -8,6 +8,8 @@ mod command_line;
 mod drain;
 mod endpoint;
 mod floor;
+mod groups;
 mod http;
 mod launch;
+mod slot;
 mod threads;
