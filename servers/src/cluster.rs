@@ -47,6 +47,7 @@ pub fn run(options: &ClusterOptions) -> Result<(), Failure> {
                 seat.listener,
                 Sharing::WithOthers,
                 Chain::Primary,
+                options.worker.spin,
                 drain_timeout,
                 accepting,
             )?;

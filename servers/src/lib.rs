@@ -11,8 +11,8 @@
 //!    one runtime for all its workers, so [`threads`] walks the same path itself.
 //! 5. [`accept`]: how a new connection finds its worker.
 //! 6. [`connection`]: HTTP/1.1 on one connection, until it ends or is drained ([`drain`]).
-//! 7. [`endpoint`]: the answer, the same everywhere; [`workload`] is the work it does first, and
-//!    [`tally`] is who did it and how often.
+//! 7. [`endpoint`]: the answer, the same everywhere; [`workload`] is the work it does first, [`spin`]
+//!    a slowdown made on purpose, and [`tally`] is who did it and how often.
 //!
 //! [`floor`] stands beside them, with an event loop and answers of its own: the least that serving
 //! HTTP costs.
@@ -50,6 +50,7 @@ pub mod say;
 pub mod signals;
 pub mod single;
 pub mod slot;
+pub mod spin;
 pub mod supervision;
 pub mod tally;
 pub mod threads;

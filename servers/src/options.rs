@@ -14,7 +14,7 @@ use nix::{
     unistd::Pid,
 };
 
-use crate::{say, slot::Slot};
+use crate::{say, slot::Slot, spin::Spin};
 
 /// More workers than this are a slip of the finger, not a plan.
 pub const MOST_WORKERS: u32 = 1024;
@@ -54,6 +54,10 @@ pub struct WorkerOptions {
     /// 0=/sys/fs/cgroup/cpu/a; once for each worker, in their order
     #[arg(long = "slot", value_name = "CPU=DIR")]
     pub slots: Vec<Slot>,
+
+    /// Nanoseconds that every request of a workload takes longer, up to 10 ms: a known slowdown
+    #[arg(long = "spin-ns", value_name = "N", default_value = "0", hide = true)]
+    pub spin: Spin,
 }
 
 impl WorkerOptions {

@@ -28,6 +28,7 @@ pub fn run(options: &SingleOptions) -> Result<(), Failure> {
         listener,
         Sharing::Sole,
         Chain::Operator,
+        options.worker.spin,
         options.server.drain_timeout,
         || {
             say::ready(address, MODEL, 1);

@@ -43,6 +43,7 @@ use crate::{
     poll, say,
     signals::Signals,
     slot::{self, Slot},
+    spin::Spin,
     tally,
 };
 
@@ -65,7 +66,7 @@ pub fn run(options: &ThreadsOptions) -> Result<(), Failure> {
     let (listener, address) = listen(options.server.socket_address())?;
     let runtime = start_workers(workers, options.worker.slots.clone())?;
     let (drain, watch) = Drain::new();
-    start_accepting(&runtime, listener, watch)?;
+    start_accepting(&runtime, listener, options.worker.spin, watch)?;
     say::ready(address, MODEL, workers);
 
     while !signals.pending()?.stop {
@@ -105,12 +106,13 @@ fn start_workers(workers: u32, slots: Vec<Slot>) -> Result<Runtime, Failure> {
 fn start_accepting(
     runtime: &Runtime,
     listener: TcpListener,
+    spin: Spin,
     watch: DrainWatch,
 ) -> Result<(), Failure> {
     // Registers with the runtime's epoll, which the current thread has to name.
     let _entered = runtime.enter();
     let listener = tokio::net::TcpListener::from_std(listener)?;
-    runtime.spawn(accept::run(listener, Sharing::Sole, watch));
+    runtime.spawn(accept::run(listener, Sharing::Sole, spin, watch));
     Ok(())
 }
 

@@ -12,4 +12,5 @@ mod groups;
 mod http;
 mod launch;
 mod slot;
+mod spin;
 mod threads;
