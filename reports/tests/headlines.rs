@@ -4,7 +4,7 @@ mod synthetic;
 
 use reports::{Run, judge};
 use schema::{
-    Cell, Headline, HeadlineKind, Mark, MarkKind, ScalingCurve, Verdict, Verdicts, Workload,
+    Cell, Headline, HeadlineKind, Law, Mark, MarkKind, ScalingCurve, Verdict, Verdicts, Workload,
 };
 use synthetic::{
     ELAPSED_NS, each_trial,
@@ -199,6 +199,57 @@ fn a_curve_holds_every_number_of_workers_against_one() {
     ] {
         assert!(shortfall.contains(part), "{shortfall}");
     }
+}
+
+/// α = 0.03 and β = 0.002.
+fn lawful(cell: &Cell, block: u32) -> Shown {
+    let n = f64::from(cell.workers);
+    let linear = linear(cell, block);
+    Shown {
+        cost: linear.cost * (1.0 + 0.03 * (n - 1.0) + 0.002 * n * (n - 1.0)),
+        ..linear
+    }
+}
+
+#[test]
+fn the_law_behind_a_curve_is_found_with_its_peak() {
+    let verdicts = judge(&emulated(&["scaling"], 8, lawful));
+    let Law::Fitted {
+        alpha,
+        beta,
+        gamma,
+        r_squared,
+        peak,
+        refusal,
+    } = &curve(&verdicts, "threads").law
+    else {
+        panic!("{:?}", verdicts.scaling[0].law);
+    };
+    near(alpha.point, 0.03, 0.01);
+    near(beta.point, 0.002, 0.001);
+    near(gamma.point, 7_920.0, 100.0);
+    assert!(r_squared.unwrap() > 0.99);
+    assert!(alpha.interval.is_some() && refusal.is_none());
+    near(peak.unwrap().point, (0.97_f64 / 0.002).sqrt(), 5.0);
+}
+
+#[test]
+fn a_peak_that_the_data_do_not_bear_is_refused() {
+    let verdicts = judge(&emulated(&["scaling"], 5, linear));
+    let Law::Fitted { peak, refusal, .. } = &curve(&verdicts, "cluster").law else {
+        panic!("{:?}", verdicts.scaling[0].law);
+    };
+    assert_eq!(*peak, None);
+    assert!(refusal.as_ref().unwrap().contains("no peak is quoted"));
+}
+
+#[test]
+fn two_numbers_of_workers_have_no_law() {
+    let mut run = emulated(&["scaling"], 3, linear);
+    run.observations
+        .retain(|o| o.cell.contains("-w1-") || o.cell.contains("-w2-"));
+    let verdicts = judge(&run);
+    assert!(matches!(verdicts.scaling[0].law, Law::NotFitted { .. }));
 }
 
 #[test]
