@@ -4,9 +4,7 @@ use schema::{Cores, Estimate, Law, ScalingCurve, Verdicts};
 
 use super::{Head, Part, Table};
 use crate::{
-    figures::{
-        self, in_letters, interval, percent, ratio, ratio_interval, significant, small_percent,
-    },
+    figures::{self, interval, percent, ratio, ratio_interval, significant},
     groups::Group,
 };
 
