@@ -2,7 +2,7 @@
 
 mod synthetic;
 
-use reports::{Run, judge};
+use reports::judge;
 use schema::{Cell, Headline, HeadlineKind, Law, ScalingCurve, Verdict, Verdicts, Workload};
 use synthetic::{
     ELAPSED_NS, each_trial,
