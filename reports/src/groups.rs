@@ -163,6 +163,19 @@ impl Group<'_> {
         )
     }
 
+    /// The same in a few words, to tell its findings from those of other groups.
+    pub(crate) fn in_brief(&self) -> String {
+        match self.cores {
+            Cores::Shared => self.describe(),
+            Cores::Real | Cores::Emulated => format!(
+                "{}: GET {}, {} cores",
+                self.experiment,
+                self.workload.target(),
+                self.cores.name()
+            ),
+        }
+    }
+
     /// CPUs that its cells are bound to.
     pub(crate) fn server_cpus(&self) -> usize {
         let cpus = self.cells.iter().map(|cell| cell.cpus.len());
