@@ -109,7 +109,7 @@ pub fn same(
         verdicts: count(called.count()),
         half_width: median(ratios.iter().filter_map(half_width).collect())
             .context("a comparison of so few blocks has no interval; ask for more with --blocks")?,
-        spread: quantile(&distances, 0.95),
+        spread: quantile(&distances, 0.95).unwrap_or(f64::NAN),
     })
 }
 
