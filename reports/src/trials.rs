@@ -160,7 +160,8 @@ impl<'a> Trial<'a> {
 
     fn share_of_cpus(self, part_ns: Option<u64>, cell: &Cell) -> Option<f64> {
         let cpus = cell.cpus.len().max(1) as f64;
-        part_ns.map(|part| part as f64 / (self.elapsed_ns() * cpus))
+        // What tasks used is laid to the CPU they were on last, so it can come to more than there was.
+        part_ns.map(|part| (part as f64 / (self.elapsed_ns() * cpus)).min(1.0))
     }
 }
 
