@@ -1,7 +1,7 @@
 //! Pure statistics: from numbers to figures with intervals, and from those to verdicts.
 //!
 //! Read in this order:
-//! - [`Sample`]: one number from each trial, finite and not empty;
+//! - [`Sample`]: one number from each trial, finite and not empty; [`quantile`] of many;
 //! - [`estimate`]: their mean, with a 95 % bootstrap interval ([`bootstrap_interval`]);
 //! - [`PairedRatio`]: two cells set against each other, block by block;
 //! - [`verdict`]: better, worse, equivalent or undecided;
@@ -13,11 +13,14 @@
 mod bootstrap;
 mod comparison;
 mod fairness;
+mod quantile;
+mod resample;
 mod sample;
 
 pub use self::{
     bootstrap::{LEAST_FOR_AN_INTERVAL, RELIABLE_FROM, RESAMPLES, bootstrap_interval, estimate},
     comparison::{PairedRatio, verdict},
     fairness::fairness_index,
+    quantile::quantile,
     sample::{Sample, SampleError},
 };
