@@ -4,12 +4,14 @@
 //! - [`Sample`]: one number from each trial, finite and not empty; [`quantile`] of many;
 //! - [`estimate`]: their mean, with a 95 % bootstrap interval ([`bootstrap_interval`]);
 //! - [`PairedRatio`]: two cells set against each other, block by block;
-//! - [`verdict`]: better, worse, equivalent or undecided;
+//! - [`verdict`]: better, worse, equivalent or undecided; [`binomial_interval`]: how often verdicts
+//!   are wrong;
 //! - [`fairness_index`]: how evenly workers answered.
 //!
 //! Nothing here reads a clock, a file or the machine. The same numbers and the same seed give the
 //! same figures, bit for bit, whatever the number of threads.
 
+mod binomial;
 mod bootstrap;
 mod comparison;
 mod fairness;
@@ -18,6 +20,7 @@ mod resample;
 mod sample;
 
 pub use self::{
+    binomial::binomial_interval,
     bootstrap::{LEAST_FOR_AN_INTERVAL, RELIABLE_FROM, RESAMPLES, bootstrap_interval, estimate},
     comparison::{PairedRatio, verdict},
     fairness::fairness_index,
