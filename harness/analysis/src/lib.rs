@@ -6,7 +6,8 @@
 //! - [`PairedRatio`]: two cells set against each other, block by block;
 //! - [`verdict`]: better, worse, equivalent or undecided; [`binomial_interval`]: how often verdicts
 //!   are wrong;
-//! - [`fairness_index`]: how evenly workers answered.
+//! - [`fairness_index`]: how evenly workers answered;
+//! - [`usl_estimate`]: how throughput grows with the number of workers, and where it turns.
 //!
 //! Nothing here reads a clock, a file or the machine. The same numbers and the same seed give the
 //! same figures, bit for bit, whatever the number of threads.
@@ -18,6 +19,7 @@ mod fairness;
 mod quantile;
 mod resample;
 mod sample;
+mod usl;
 
 pub use self::{
     binomial::binomial_interval,
@@ -26,4 +28,5 @@ pub use self::{
     fairness::fairness_index,
     quantile::quantile,
     sample::{Sample, SampleError},
+    usl::{LEAST_SIZES_FOR_A_PEAK, NoPeak, Peak, UslError, UslEstimate, UslFit, usl_estimate},
 };
