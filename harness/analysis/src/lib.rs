@@ -3,7 +3,9 @@
 //! Read in this order:
 //! - [`Sample`]: one number from each trial, finite and not empty; [`quantile`] of many;
 //! - [`estimate`]: their mean, with a 95 % bootstrap interval ([`bootstrap_interval`]);
-//! - [`PairedRatio`]: two cells set against each other, block by block;
+//! - [`PairedRatio`]: two cells set against each other, block by block; [`UnpairedRatio`]: two runs
+//!   that share no blocks;
+//! - [`narrow_enough`]: whether a ratio has been measured often enough ([`half_width`]);
 //! - [`verdict`]: better, worse, equivalent or undecided; [`binomial_interval`]: how often verdicts
 //!   are wrong;
 //! - [`fairness_index`]: how evenly workers answered;
@@ -15,10 +17,14 @@
 mod binomial;
 mod bootstrap;
 mod comparison;
+#[cfg(test)]
+mod coverage;
 mod fairness;
 mod quantile;
 mod resample;
 mod sample;
+mod stopping;
+mod unpaired;
 mod usl;
 
 pub use self::{
@@ -28,5 +34,7 @@ pub use self::{
     fairness::fairness_index,
     quantile::quantile,
     sample::{Sample, SampleError},
+    stopping::{LEAST_BEFORE_STOPPING, half_width, narrow_enough},
+    unpaired::UnpairedRatio,
     usl::{LEAST_SIZES_FOR_A_PEAK, NoPeak, Peak, UslError, UslEstimate, UslFit, usl_estimate},
 };
