@@ -9,7 +9,10 @@ use std::{
 };
 
 use analysis::{PairedRatio, half_width, narrow_enough};
-use schema::{CellSet, ExperimentPlan, Outcome, SCHEMA_VERSION, Stop, StopReason, Target};
+use schema::{
+    Cell, CellSet, ExperimentPlan, Observation, Outcome, Plan, SCHEMA_VERSION, Stop, StopReason,
+    Target,
+};
 
 use crate::plan::trial_time;
 
@@ -18,16 +21,42 @@ const REPEATED_ONE_IN: u32 = 4;
 
 /// What an experiment has come to.
 pub struct Stopping<'a> {
+    cells: &'a [Cell],
     experiment: &'a ExperimentPlan,
     seed: u64,
     began: Instant,
     blocks: u32,
     trials: u32,
     repeats: u32,
-    /// Requests per second by cell and block; a trial made again takes the place of the first.
-    served: BTreeMap<usize, BTreeMap<u32, f64>>,
+    /// By cell and block.
+    served: BTreeMap<usize, BTreeMap<u32, Served>>,
     /// How far each target has come.
     known: Vec<Known>,
+}
+
+/// What the launches of a cell at the same time served; a trial made again takes the place of the first.
+#[derive(Clone, Copy, Default)]
+struct Served {
+    attempt: u32,
+    launches: u32,
+    per_s: f64,
+}
+
+impl Served {
+    fn add(&mut self, attempt: u32, per_s: f64) {
+        if attempt > self.attempt {
+            *self = Self {
+                attempt,
+                ..Self::default()
+            };
+        }
+        self.launches += 1;
+        self.per_s += per_s;
+    }
+
+    fn mean(self) -> f64 {
+        self.per_s / f64::from(self.launches.max(1))
+    }
 }
 
 /// How well a target's ratio is known.
@@ -40,10 +69,11 @@ struct Known {
 
 impl<'a> Stopping<'a> {
     /// Before its first block.
-    pub fn of(experiment: &'a ExperimentPlan, seed: u64) -> Self {
+    pub fn of(plan: &'a Plan, experiment: &'a ExperimentPlan) -> Self {
         Self {
+            cells: &plan.cells,
             experiment,
-            seed,
+            seed: plan.seed,
             began: Instant::now(),
             blocks: 0,
             trials: 0,
@@ -59,11 +89,13 @@ impl<'a> Stopping<'a> {
     }
 
     /// A trial was made.
-    pub fn observed(&mut self, cell: usize, block: u32, outcome: &Outcome) {
-        if let Outcome::Measured(measured) = outcome {
+    pub fn observed(&mut self, cell: usize, observation: &Observation) {
+        if let Outcome::Measured(measured) = &observation.outcome {
             let load = &measured.load;
             let per_s = load.completed as f64 / load.elapsed_ns.max(1) as f64 * 1e9;
-            self.served.entry(cell).or_default().insert(block, per_s);
+            let blocks = self.served.entry(cell).or_default();
+            let served = blocks.entry(observation.block).or_default();
+            served.add(observation.attempt, per_s);
         }
     }
 
@@ -99,7 +131,7 @@ impl<'a> Stopping<'a> {
             .served
             .get(&target.reference)?
             .iter()
-            .filter_map(|(block, &reference)| Some((reference, *subjects.get(block)?)))
+            .filter_map(|(block, reference)| Some((reference.mean(), subjects.get(block)?.mean())))
             .unzip();
         let paired = PairedRatio::new(&reference, &subject).ok()?;
         let ratio = paired.estimate(self.seed);
@@ -138,7 +170,7 @@ impl<'a> Stopping<'a> {
             .sets
             .iter()
             .filter(|set| self.wants(set))
-            .map(|set| trial_time(self.experiment, set))
+            .map(|set| trial_time(self.cells, self.experiment, set))
             .sum();
         let spent = self.began.elapsed() + next > Duration::from_nanos(rule.budget_ns);
         // One block is made however long it takes.
