@@ -183,14 +183,10 @@ fn look_at(process: &Process, tasks: &mut BTreeMap<i32, Task>) {
         let (Ok(stat), Ok(schedule)) = (task.stat(), task.schedstat()) else {
             continue;
         };
-        // Those a process reaped are counted with its first task.
-        let of_children = if task.tid == process.pid {
-            reaped_ns
-        } else {
-            0
-        };
+        let is_first = task.tid == process.pid;
         let seen = Task {
             process: process.pid,
+            parent,
             cpu: stat
                 .processor
                 .and_then(|cpu| u32::try_from(cpu).ok())
