@@ -4,8 +4,8 @@
 //! programs does not stand there well enough: the kernel charges a whole tick to whoever runs as it
 //! ends, and a server on a quota is stopped at ticks. So it is added up from the tasks themselves, whose
 //! schedstat counts nanoseconds: every task but the kernel's own threads and those under measurement,
-//! by the CPU it ran on last. Programs that live for less than the window count through their parent,
-//! once it has reaped them.
+//! by the CPU it ran on last. Tasks and programs that end within the window count through
+//! their process and their parent, once it has reaped them.
 //!
 //! Looking at every task takes milliseconds, so it is done before the window opens and after it has
 //! closed, and shares are over that longer time.
@@ -44,8 +44,9 @@ struct Task {
     parent: i32,
     cpu: u32,
     used_ns: u64,
-    /// Of children that its process has reaped; with the first task of a process alone.
-    reaped_ns: u64,
+    /// Of tasks of its process that have ended, and of children it has reaped; with the first task of a
+    /// process alone.
+    ended_ns: u64,
 }
 
 /// CPUs by what they are for.
@@ -147,24 +148,34 @@ impl Sight {
             let used = now
                 .used_ns
                 .saturating_sub(then.map_or(0, |then| then.used_ns));
-            let reaped = now
-                .reaped_ns
-                .saturating_sub(then.map_or(0, |then| then.reaped_ns));
-            // What a child had used before comes to its parent all at once.
-            let before = ended_ns.get(&now.process).copied().unwrap_or(0);
+            let ended = now
+                .ended_ns
+                .saturating_sub(then.map_or(0, |then| then.ended_ns));
+            // What they had used before the first look is in it too.
+            let before = if *tid == now.process {
+                ended_ns.get(&now.process).copied().unwrap_or(0)
+            } else {
+                0
+            };
             let here = |task: &Task| u64::from(cpus.contains(&task.cpu));
-            (used + reaped.saturating_sub(before)) * (here(now) + here(then.unwrap_or(now))) / 2
+            (used + ended.saturating_sub(before)) * (here(now) + here(then.unwrap_or(now))) / 2
         };
         self.tasks.iter().map(used).sum()
     }
 
-    /// What processes that have ended since had used before, by their parents.
+    /// What tasks that have ended since had used before: by their process, or, where that has ended, by
+    /// its parent.
     fn ended_since(&self, earlier: &Self) -> BTreeMap<i32, u64> {
         let alive: BTreeSet<i32> = self.tasks.values().map(|task| task.process).collect();
         let mut ended = BTreeMap::new();
-        for task in earlier.tasks.values() {
-            if !alive.contains(&task.process) {
-                *ended.entry(task.parent).or_default() += task.used_ns + task.reaped_ns;
+        for (tid, task) in &earlier.tasks {
+            if !self.tasks.contains_key(tid) {
+                let heir = if alive.contains(&task.process) {
+                    task.process
+                } else {
+                    task.parent
+                };
+                *ended.entry(heir).or_default() += task.used_ns + task.ended_ns;
             }
         }
         ended
@@ -177,24 +188,25 @@ fn look_at(process: &Process, tasks: &mut BTreeMap<i32, Task>) {
     if stat.flags & KERNEL_THREAD != 0 {
         return;
     }
-    let parent = stat.ppid;
-    let reaped_ns = u64::try_from(stat.cutime + stat.cstime).unwrap_or(0) * TICK_NS;
+    let reaped = u64::try_from(stat.cutime + stat.cstime).unwrap_or(0);
+    let mut ended_ns = (stat.utime + stat.stime + reaped) * TICK_NS;
     for task in process.tasks().into_iter().flatten().flatten() {
-        let (Ok(stat), Ok(schedule)) = (task.stat(), task.schedstat()) else {
+        let (Ok(seen), Ok(schedule)) = (task.stat(), task.schedstat()) else {
             continue;
         };
-        let is_first = task.tid == process.pid;
+        ended_ns = ended_ns.saturating_sub(schedule.sum_exec_runtime);
+        let cpu = seen.processor.and_then(|cpu| u32::try_from(cpu).ok());
         let seen = Task {
             process: process.pid,
-            parent,
-            cpu: stat
-                .processor
-                .and_then(|cpu| u32::try_from(cpu).ok())
-                .unwrap_or(0),
+            parent: stat.ppid,
+            cpu: cpu.unwrap_or(0),
             used_ns: schedule.sum_exec_runtime,
-            reaped_ns: if is_first { reaped_ns } else { 0 },
+            ended_ns: 0,
         };
         tasks.insert(task.tid, seen);
+    }
+    if let Some(first) = tasks.get_mut(&process.pid) {
+        first.ended_ns = ended_ns;
     }
 }
 
@@ -272,13 +284,13 @@ mod tests {
     #[test]
     fn what_a_child_had_used_before_is_not_held_against_its_parent() {
         let at = Instant::now();
-        let task = |process, parent, used_ns, reaped_ns| {
+        let task = |process, parent, used_ns, ended_ns| {
             let task = Task {
                 process,
                 parent,
                 cpu: 0,
                 used_ns,
-                reaped_ns,
+                ended_ns,
             };
             (process, task)
         };
