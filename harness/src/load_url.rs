@@ -91,7 +91,6 @@ fn specify(args: &LoadArgs, target: &Target, cpus: Vec<u32>, now_ns: u64) -> Loa
         timeout: args.timeout,
         interval: Some(args.interval),
         expect: Expectation::AsTheFirst,
-        awake: args.awake,
         transport: args.transport.map(Into::into),
         on_window: Arc::new(|_| {}),
     }

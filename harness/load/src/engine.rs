@@ -291,7 +291,7 @@ impl<'a, T: Transport> Engine<'a, T> {
     /// How long to wait for events: until something is due. What is due very soon is waited for
     /// awake.
     fn patience_ns(&self, now_ns: u64) -> u64 {
-        if !self.eager.is_empty() || self.spec.awake {
+        if !self.eager.is_empty() {
             return 0;
         }
         let mut due_ns = u64::MAX;

@@ -5,7 +5,8 @@
 //! closes.
 //!
 //! Order of events: [`start`] starts one thread for each CPU given, pinned to it. Each opens its
-//! share of the connections (a refusal ends the load there); when all are ready, the load begins.
+//! share of the connections (a refusal ends the load there); when all are ready, the load begins, or is
+//! held until [`Running::begin`], so that several may begin together.
 //! The requests of the warm-up are forgotten as the window opens; as it closes, each thread hands
 //! its tally over. [`Running::finish`] adds the tallies up, and [`checks`] says what speaks against
 //! them.
@@ -46,7 +47,7 @@ pub use self::{
     latencies::Latencies,
     response::{Answer, Fed, KnownHead, Parser, ProtocolError},
     run::{Interval, Loaded, Running, start},
-    spec::{Expectation, LEAD, LoadSpec, Window},
+    spec::{Expectation, LoadSpec, Window},
     transport::TransportKind,
     witness::{BodyStart, worker_id},
 };

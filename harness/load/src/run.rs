@@ -188,8 +188,8 @@ impl Running {
         Ok(())
     }
 
-    /// Waits until the load is over, or for `patience`; true once it is. The load begins in here,
-    /// when all connections stand.
+    /// Waits until the load is over, or for `patience`; true once it is. A load that is not held begins
+    /// in here, when all connections stand.
     pub fn wait(&mut self, patience: Duration) -> bool {
         let deadline = Instant::now() + patience;
         while self.ended < self.threads.len() {
@@ -214,8 +214,8 @@ impl Running {
         match report {
             Report::Ready(waker) => {
                 self.ready.push(waker);
-                if self.ready.len() == self.threads.len() {
-                    self.begin();
+                if self.is_ready() && !self.spec.held {
+                    self.begin(Instant::now() + START_IN);
                 }
             }
             Report::Interval(number, mut tally) => {
@@ -248,13 +248,21 @@ impl Running {
         }
     }
 
-    /// All connections stand.
-    fn begin(&mut self) {
+    /// Whether all connections stand and the load has not begun.
+    #[must_use]
+    pub fn is_ready(&self) -> bool {
+        self.ready.len() == self.threads.len()
+    }
+
+    /// Has a load begin at `at`, which may lie ahead; where not all connections stand, nothing.
+    pub fn begin(&mut self, at: Instant) {
+        if !self.is_ready() {
+            return;
+        }
         let wakers: Arc<[OwnedFd]> = self.ready.drain(..).collect();
-        let start = self.shared.epoch.elapsed() + START_IN;
-        let opens = self.shared.epoch + start + self.spec.warm_up;
+        let opens = at + self.spec.warm_up;
         let hook = Arc::clone(&self.spec.on_window);
-        match Herald::start(hook, opens, opens + self.spec.measure) {
+        match Herald::start(hook, self.spec.lead, opens, opens + self.spec.measure) {
             Ok(herald) => self.herald = Some(herald),
             Err(error) => {
                 self.error = Some(error.into());
@@ -265,6 +273,7 @@ impl Running {
             // A thread that has failed meanwhile needs none.
             let _ = mail.wakers.send(Arc::clone(&wakers));
         }
+        let start = at.saturating_duration_since(self.shared.epoch);
         let start_ns = u64::try_from(start.as_nanos()).unwrap_or(u64::MAX);
         self.shared.start_ns.store(start_ns, Ordering::Release);
         for waker in wakers.iter() {

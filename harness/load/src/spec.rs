@@ -9,7 +9,7 @@ use crate::transport::TransportKind;
 /// The edges of the counted window.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Window {
-    /// It opens in [`LEAD`]: the time to do what takes long.
+    /// It opens in [`LoadSpec::lead`]: the time to do what takes long.
     Approaches,
     /// Warm-up is over; counting begins.
     Opened,
@@ -17,8 +17,8 @@ pub enum Window {
     Closed,
 }
 
-/// How long before the window opens [`Window::Approaches`] is called, where the warm-up is as long.
-pub const LEAD: Duration = Duration::from_millis(50);
+/// [`LoadSpec::lead`], where nobody asks for another.
+const LEAD: Duration = Duration::from_millis(50);
 
 /// What a correct body is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -60,11 +60,15 @@ pub struct LoadSpec {
     pub interval: Option<Duration>,
     /// What a correct body is.
     pub expect: Expectation,
-    /// Wait for answers awake: the threads never sleep, so that the server pays for no wake-up call to
-    /// their CPUs, whose price depends on how deep these have gone to sleep and so on the load itself.
-    pub awake: bool,
     /// How to speak to the kernel; epoll where absent, the cheaper of the two where they were measured.
     pub transport: Option<TransportKind>,
+    /// Begin only when [`Running::begin`] says so, and not as soon as all connections stand: for several
+    /// loads that begin together.
+    ///
+    /// [`Running::begin`]: crate::Running::begin
+    pub held: bool,
+    /// How long before the window opens [`Window::Approaches`] is called, where the warm-up is as long.
+    pub lead: Duration,
     /// Called from a thread of its own at the edges of the window.
     pub on_window: Arc<dyn Fn(Window) + Send + Sync>,
 }
@@ -87,8 +91,9 @@ impl LoadSpec {
             timeout: Duration::from_secs(5),
             interval: None,
             expect: Expectation::HelloFromWorker,
-            awake: false,
             transport: None,
+            held: false,
+            lead: LEAD,
             on_window: Arc::new(|_| {}),
         }
     }

@@ -5,10 +5,10 @@ use std::{
     io,
     sync::{Arc, mpsc},
     thread::{self, JoinHandle},
-    time::Instant,
+    time::{Duration, Instant},
 };
 
-use crate::spec::{LEAD, Window};
+use crate::spec::Window;
 
 /// The hook as it is called.
 pub type Hook = Arc<dyn Fn(Window) + Send + Sync>;
@@ -21,14 +21,14 @@ pub struct Herald {
 }
 
 impl Herald {
-    /// Calls `hook` a little before `opens`, then at both edges.
-    pub fn start(hook: Hook, opens: Instant, closes: Instant) -> io::Result<Self> {
+    /// Calls `hook` by `lead` before `opens`, then at both edges.
+    pub fn start(hook: Hook, lead: Duration, opens: Instant, closes: Instant) -> io::Result<Self> {
         let (ended, end) = mpsc::channel();
         let thread = thread::Builder::new()
             .name("load-window".to_owned())
             .spawn(move || {
                 let edges = [
-                    (opens.checked_sub(LEAD).unwrap_or(opens), Window::Approaches),
+                    (opens.checked_sub(lead).unwrap_or(opens), Window::Approaches),
                     (opens, Window::Opened),
                 ];
                 for (at, edge) in edges {

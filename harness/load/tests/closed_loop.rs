@@ -4,8 +4,11 @@ mod support;
 
 use std::{
     io::BufReader,
-    sync::{Arc, Mutex},
-    time::Duration,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::{Duration, Instant},
 };
 
 use load::{LoadError, LoadSpec, Window, start};
@@ -59,6 +62,48 @@ fn the_window_opens_and_closes_once_however_many_threads_there_are() {
         *seen.lock().unwrap(),
         [Window::Approaches, Window::Opened, Window::Closed]
     );
+}
+
+#[test]
+fn held_loads_begin_together_and_not_before_they_are_told() {
+    let served = Arc::new(AtomicUsize::new(0));
+    let address = {
+        let served = Arc::clone(&served);
+        answering(move |_| {
+            served.fetch_add(1, Ordering::Relaxed);
+            hello(9)
+        })
+    };
+    let opened = Arc::new(Mutex::new(Vec::new()));
+    let mut loads = [0, 1].map(|_| {
+        let opened = Arc::clone(&opened);
+        let spec = LoadSpec {
+            held: true,
+            on_window: Arc::new(move |window| {
+                if window == Window::Opened {
+                    opened.lock().unwrap().push(Instant::now());
+                }
+            }),
+            ..spec(address)
+        };
+        start(spec).unwrap()
+    });
+    for load in &mut loads {
+        while !load.is_ready() {
+            assert!(!load.wait(Duration::from_millis(1)));
+        }
+    }
+    assert_eq!(served.load(Ordering::Relaxed), 0);
+    let at = Instant::now() + Duration::from_millis(5);
+    for load in &mut loads {
+        load.begin(at);
+        assert!(!load.is_ready());
+    }
+    for load in loads {
+        assert!(load.finish().unwrap().result.completed > 0);
+    }
+    let opened = opened.lock().unwrap();
+    assert!(opened.len() == 2 && opened.iter().all(|&when| when > at));
 }
 
 #[test]

@@ -70,10 +70,6 @@ pub struct LoadArgs {
     /// Allow a server that is not on this host. Only drive load at servers that are yours
     #[arg(long)]
     pub allow_remote: bool,
-    /// Wait for answers awake: the generator's threads never sleep, so that waking them costs the server
-    /// nothing
-    #[arg(long)]
-    pub awake: bool,
     /// How the generator speaks to the kernel [default: epoll]
     #[arg(long, value_enum)]
     pub transport: Option<TransportArg>,
