@@ -2,13 +2,15 @@
 //!
 //! The flow, one function per arrow:
 //! run folder -> [`read_folder`] -> [`Run`] -> [`judge`] -> [`schema::Verdicts`] ->
-//! [`write_pages`] -> files, and [`summary`] -> text for a terminal.
+//! [`write_pages`] -> files, [`summary`] -> text for a terminal, and [`export`] -> text for other
+//! programs.
 //!
 //! Everything between reading and writing is pure: no clock, no machine, no chance but the plan's
 //! seed. So a report can be rebuilt from its folder without measuring again, and comes out the
 //! same byte for byte.
 
 mod charts;
+mod export;
 mod figures;
 mod folder;
 mod groups;
@@ -18,6 +20,7 @@ mod pages;
 mod trials;
 
 pub use self::{
+    export::{ExportFormat, export},
     folder::{Place, ReadError, Run, read_folder},
     judge::judge,
     pages::{WriteError, Written, summary, write_pages},

@@ -18,6 +18,10 @@ use std::{
 use schema::Verdicts;
 
 pub use self::summary::summary;
+pub(crate) use self::{
+    headline::in_sentences,
+    markdown::{escaped, figure},
+};
 use crate::{
     Run,
     charts::{Chart, Panel, charts},

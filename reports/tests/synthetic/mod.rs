@@ -43,6 +43,7 @@ pub fn cell(server: &str, workers: u32) -> Cell {
         cpus: vec![0],
         workload: Workload::Hello,
         connections: 64,
+        path: None,
     }
 }
 
