@@ -19,8 +19,9 @@ use schema::Verdicts;
 
 pub use self::summary::summary;
 pub(crate) use self::{
-    headline::in_sentences,
+    headline::{badge, chance_note, in_sentences},
     markdown::{escaped, figure},
+    summary::aligned,
 };
 use crate::{
     Run,

@@ -68,7 +68,7 @@ fn shown(estimate: Option<Estimate>, show: fn(f64) -> String) -> String {
 }
 
 /// Sentences behind a line that opens them; nothing where there are none.
-fn folded(noun: &str, sentences: &[String], open: bool) -> String {
+pub(crate) fn folded(noun: &str, sentences: &[String], open: bool) -> String {
     if sentences.is_empty() {
         return String::new();
     }

@@ -13,6 +13,7 @@ mod bencher;
 mod github;
 mod markdown;
 
+pub(crate) use self::markdown::folded;
 use schema::{Cell, Cores, Direction, Estimate, Estimates, Verdicts};
 use serde::Serialize;
 
@@ -68,7 +69,7 @@ fn rows<'a>(
 }
 
 /// A benchmark's name: the cell's, which stays the same from run to run.
-fn name(cell: &Cell) -> String {
+pub(crate) fn name(cell: &Cell) -> String {
     match cell.cores {
         Cores::Emulated => format!("{} (emulated cores)", cell.id),
         Cores::Real | Cores::Shared => cell.id.clone(),
