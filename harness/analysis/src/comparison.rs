@@ -3,8 +3,9 @@
 use schema::{Direction, Estimate, Verdict};
 
 use crate::{
-    Sample, SampleError, bootstrap_interval,
-    sample::{logarithms, mean},
+    Sample, SampleError,
+    bootstrap::{RESAMPLES, interval_of_mean},
+    sample::logarithms,
 };
 
 /// Subject over reference, measured in the same blocks.
@@ -47,9 +48,13 @@ impl PairedRatio {
     /// The geometric mean of the blocks' ratios with its 95 % interval.
     #[must_use]
     pub fn estimate(&self, seed: u64) -> Estimate {
+        self.estimate_from(seed, RESAMPLES)
+    }
+
+    pub(crate) fn estimate_from(&self, seed: u64, resamples: usize) -> Estimate {
         Estimate {
             point: self.log_ratios.mean().exp(),
-            interval: bootstrap_interval(&self.log_ratios, mean, seed)
+            interval: interval_of_mean(&self.log_ratios, seed, resamples)
                 .map(|(low, high)| (low.exp(), high.exp())),
         }
     }
