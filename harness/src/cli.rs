@@ -34,6 +34,10 @@ pub struct Cli {
 pub enum Command {
     /// Measure the servers on this machine and write a report
     Run(RunArgs),
+    /// Say what this machine can measure, and the cure for what it cannot
+    Doctor(DoctorArgs),
+    /// Measure the instrument's own error: comparisons of a server with itself, and of one made slower
+    Calibrate(CalibrateArgs),
     /// Rebuild the report of a run folder without measuring
     Report(ReportArgs),
     /// Drive load at a URL: a closed loop, or with --rate an open one
@@ -48,7 +52,7 @@ pub enum Command {
 /// `counters run`.
 #[derive(Args, Clone, Debug)]
 pub struct RunArgs {
-    /// How much time to spend: smoke under 20 s of measuring, quick under 3 minutes, full about 30
+    /// How much time to spend: smoke under 20 s of measuring, quick about 3 minutes, full about 40
     #[arg(long, value_enum, default_value = "quick")]
     pub preset: PresetArg,
     /// Only these experiments (see `counters list`)
@@ -60,10 +64,17 @@ pub struct RunArgs {
     /// Where the run folder goes [default: reports/runs/DATE-PRESET]
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,
-    /// Numbers of workers to try [default: powers of two up to the server's CPUs, at least to 4]
+    /// Numbers of workers to try [default: 1, 2, 3, 4, 6, 8, 10 and so on up to the number of cores]
     #[arg(long, value_name = "N", value_delimiter = ',', value_parser = clap::value_parser!(u32).range(1..=MOST_WORKERS))]
     pub workers: Vec<u32>,
-    /// Connections of the closed loop
+    /// How many cores throughput is measured across, one for each worker
+    #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=MOST_WORKERS))]
+    pub cores: u32,
+    /// What a core is: a CPU of this machine, a share of one by quota, or whichever there are enough of
+    #[arg(long, value_enum, default_value = "auto")]
+    pub core_kind: CoreKindArg,
+    /// Connections of the closed loop where workers share CPUs; where each has a core, there are 20 for
+    /// each worker
     #[arg(long, default_value_t = 64, value_parser = clap::value_parser!(u32).range(1..=MOST_CONNECTIONS))]
     pub connections: u32,
     /// Draws the order of measurement [default: from the clock]
@@ -75,10 +86,17 @@ pub struct RunArgs {
     /// Length of each measurement [default: the preset's]
     #[arg(long, value_name = "TIME", value_parser = duration)]
     pub measure: Option<Duration>,
-    /// How often every server is measured, each time launched anew [default: what the preset's
-    /// time allows]
+    /// How often every server is measured, each time launched anew [default: until intervals are
+    /// narrow or the preset's time is spent]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=MOST_BLOCKS))]
     pub blocks: Option<u32>,
+    /// Time for each experiment; it ends earlier once its intervals are narrow [default: the preset's]
+    #[arg(long, value_name = "TIME", value_parser = duration, conflicts_with = "blocks")]
+    pub budget: Option<Duration>,
+    /// How narrow is narrow enough: half of a throughput ratio's 95 % interval, in per cent of the ratio
+    /// [default: the preset's]
+    #[arg(long, value_name = "PERCENT", value_parser = percent, conflicts_with = "blocks")]
+    pub half_width: Option<f64>,
     /// How long a server may take until it is ready
     #[arg(long, value_name = "TIME", default_value = "10s", value_parser = duration)]
     pub ready_timeout: Duration,
@@ -99,6 +117,58 @@ impl Default for RunArgs {
         }
         Bare::parse_from(["counters"]).run
     }
+}
+
+/// `counters doctor`.
+#[derive(Args, Debug)]
+pub struct DoctorArgs {
+    /// How many cores are wanted
+    #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=MOST_WORKERS))]
+    pub cores: u32,
+    /// As JSON, for programs
+    #[arg(long)]
+    pub json: bool,
+    /// Where the server binaries are [default: beside this program]
+    #[arg(long, value_name = "DIR")]
+    pub bin_dir: Option<PathBuf>,
+}
+
+/// `counters calibrate`.
+#[derive(Args, Clone, Debug)]
+pub struct CalibrateArgs {
+    /// Comparisons of the server with itself
+    #[arg(long, value_name = "N", default_value_t = 200, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    pub comparisons: u32,
+    /// Blocks in each of them
+    #[arg(long, value_name = "N", default_value_t = 6, value_parser = clap::value_parser!(u32).range(3..=MOST_BLOCKS))]
+    pub blocks: u32,
+    /// Slowdowns to look for, in per cent of a request's CPU time
+    #[arg(long, value_name = "PERCENT", default_value = "1%,2%,5%", value_delimiter = ',', value_parser = percent)]
+    pub slowdowns: Vec<f64>,
+    /// Runs in which each slowdown is looked for
+    #[arg(long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    pub runs: u32,
+    /// Length of each of these runs
+    #[arg(long, value_name = "TIME", default_value = "60s", value_parser = duration)]
+    pub run_time: Duration,
+    /// What a core is: a CPU of this machine, a share of one by quota, or whichever there are enough of
+    #[arg(long, value_enum, default_value = "auto")]
+    pub core_kind: CoreKindArg,
+    /// Draws the order of measurement [default: from the clock]
+    #[arg(long)]
+    pub seed: Option<u64>,
+    /// Where the run folders go [default: reports/runs/DATE-calibration]
+    #[arg(long, value_name = "DIR")]
+    pub out: Option<PathBuf>,
+    /// How long a server may take until it is ready
+    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = duration)]
+    pub ready_timeout: Duration,
+    /// How long one request may take
+    #[arg(long, value_name = "TIME", default_value = "5s", value_parser = duration)]
+    pub timeout: Duration,
+    /// Where the server binaries are [default: beside this program]
+    #[arg(long, value_name = "DIR")]
+    pub bin_dir: Option<PathBuf>,
 }
 
 /// `counters report`.
@@ -126,6 +196,9 @@ pub struct GuardArgs {
     /// CPUs the command is bound to [default: those of this program]
     #[arg(long, value_name = "N", value_delimiter = ',')]
     pub cpus: Vec<u32>,
+    /// Control group that the command runs in [default: that of this program]
+    #[arg(long, value_name = "DIR")]
+    pub group: Option<PathBuf>,
     /// The command
     #[arg(last = true, required = true)]
     pub command: Vec<std::ffi::OsString>,
@@ -149,6 +222,36 @@ impl From<PresetArg> for Preset {
             PresetArg::Quick => Self::Quick,
             PresetArg::Full => Self::Full,
         }
+    }
+}
+
+/// What a core is to be, as typed.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub enum CoreKindArg {
+    /// Real where there are enough, else emulated
+    Auto,
+    /// CPUs of this machine, as many as there are
+    Real,
+    /// Shares of a CPU, by quota
+    Emulated,
+}
+
+impl From<CoreKindArg> for ::cores::Wanted {
+    fn from(kind: CoreKindArg) -> Self {
+        match kind {
+            CoreKindArg::Auto => Self::Auto,
+            CoreKindArg::Real => Self::Real,
+            CoreKindArg::Emulated => Self::Emulated,
+        }
+    }
+}
+
+/// A share as people write it: `2%`, `0.5`; the sign may be left out.
+pub fn percent(text: &str) -> Result<f64, String> {
+    let number = text.strip_suffix('%').unwrap_or(text).trim();
+    match number.parse::<f64>() {
+        Ok(percent) if percent > 0.0 && percent <= 100.0 => Ok(percent / 100.0),
+        _ => Err("say a number above 0 and up to 100, as in 2%".to_owned()),
     }
 }
 

@@ -1,6 +1,6 @@
 //! A command that cannot outlive the harness.
 //!
-//! `counters guard [--cpus LIST] -- COMMAND…` stands between the harness and everything it starts,
+//! `counters guard [--cpus LIST] [--group DIR] -- COMMAND…` stands between the harness and everything it starts,
 //! guests included, whose own children nobody here wrote:
 //!
 //! - its standard input is a pipe that the harness holds open; the pipe's end means that the harness
@@ -37,7 +37,7 @@ use nix::{
     unistd::Pid,
 };
 
-use crate::{cli::GuardArgs, cores, exit::Exit, resources, say};
+use crate::{cli::GuardArgs, exit::Exit, resources, say};
 
 /// The exit code where there is no such command.
 pub const NOT_FOUND: u8 = 127;
@@ -46,7 +46,10 @@ const NOT_STARTED: u8 = 126;
 /// Runs the command to its end, or to the harness's.
 pub fn guard(args: &GuardArgs) -> anyhow::Result<Exit> {
     if !args.cpus.is_empty() {
-        cores::bind(&args.cpus)?;
+        ::cores::bind(&args.cpus)?;
+    }
+    if let Some(group) = &args.group {
+        ::cores::join(group)?;
     }
     prctl::set_child_subreaper(true).context("cannot become a child subreaper")?;
     let watched = SigSet::from_iter([

@@ -8,6 +8,7 @@
 
 use std::{
     ffi::OsString,
+    path::Path,
     process::{Command, ExitStatus, Output, Stdio},
     sync::mpsc,
     thread,
@@ -21,12 +22,20 @@ pub const KILL_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// A command behind a guard, bound to `cpus` where there are any.
 pub fn command(cpus: &[u32], command: &[OsString]) -> Command {
+    command_in(None, cpus, command)
+}
+
+/// The same, in a control group where one is given.
+pub fn command_in(group: Option<&Path>, cpus: &[u32], command: &[OsString]) -> Command {
     // This very program, even where a build has put another one in its place since.
     let mut guard = Command::new("/proc/self/exe");
     guard.arg("guard");
     if !cpus.is_empty() {
         let cpus: Vec<String> = cpus.iter().map(ToString::to_string).collect();
         guard.args(["--cpus", &cpus.join(",")]);
+    }
+    if let Some(group) = group {
+        guard.arg("--group").arg(group);
     }
     guard.arg("--").args(command).stdin(Stdio::piped());
     guard

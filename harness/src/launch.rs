@@ -12,6 +12,7 @@ use std::{
     io::{self, BufRead, BufReader, Read},
     net::SocketAddr,
     os::unix::process::CommandExt,
+    path::Path,
     process::{Child, ChildStdin, Stdio},
     sync::{
         Arc, Mutex, PoisonError,
@@ -74,15 +75,16 @@ pub struct Server {
     pub ready_after: Duration,
 }
 
-/// Starts a server on `cpus` and waits until it is ready.
+/// Starts a server on `cpus`, in `group` where there is one, and waits until it is ready.
 pub fn launch(
     recipe: &Recipe,
     cpus: &[u32],
+    group: Option<&Path>,
     timeout: Duration,
     interrupt: &Interrupt,
 ) -> Result<Server, Trouble> {
     let began = Instant::now();
-    let (mut server, lines) = start(recipe, cpus).map_err(|error| {
+    let (mut server, lines) = start(recipe, cpus, group).map_err(|error| {
         Trouble::Failed(Failure {
             stage: Stage::Launch,
             reason: format!("{error:#}"),
@@ -95,8 +97,13 @@ pub fn launch(
 }
 
 /// Starts it, and gives the lines of its stdout for as long as somebody receives them.
-fn start(recipe: &Recipe, cpus: &[u32]) -> anyhow::Result<(Server, mpsc::Receiver<String>)> {
-    let mut guard = guarded::command(cpus, &recipe.command)
+fn start(
+    recipe: &Recipe,
+    cpus: &[u32],
+    group: Option<&Path>,
+) -> anyhow::Result<(Server, mpsc::Receiver<String>)> {
+    let mut guard = guarded::command_in(group, cpus, &recipe.command)
+        .envs(recipe.environment.iter().map(|(name, value)| (name, value)))
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .process_group(0)

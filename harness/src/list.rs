@@ -27,7 +27,7 @@ struct ExperimentRow {
 
 #[derive(Serialize)]
 struct ServerRow {
-    name: &'static str,
+    name: String,
     about: &'static str,
     model: String,
     /// Absent where it takes any number.
@@ -50,7 +50,7 @@ pub fn list(args: &ListArgs) -> anyhow::Result<Exit> {
         servers: contenders::all(&Binaries::locate(args.bin_dir.as_deref())?)
             .iter()
             .map(|contender| ServerRow {
-                name: contender.name(),
+                name: contender.name().to_owned(),
                 about: contender.about(),
                 model: contender.model().to_string(),
                 workers: match contender.workers() {

@@ -11,7 +11,7 @@ mod live;
 mod target;
 mod text;
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
 use load::{Expectation, LoadError, LoadSpec, Loaded, Running};
 use schema::{Arrivals, LoadReport, OpenLoop, Pace, Reuse, SCHEMA_VERSION};
@@ -74,7 +74,6 @@ fn specify(args: &LoadArgs, target: &Target, cpus: Vec<u32>, now_ns: u64) -> Loa
         }),
     };
     LoadSpec {
-        address: target.address,
         host: target.host.clone(),
         target: target.path.clone(),
         headers: args.headers.clone(),
@@ -92,7 +91,7 @@ fn specify(args: &LoadArgs, target: &Target, cpus: Vec<u32>, now_ns: u64) -> Loa
         interval: Some(args.interval),
         expect: Expectation::AsTheFirst,
         transport: args.transport.map(Into::into),
-        on_window: Arc::new(|_| {}),
+        ..LoadSpec::to(target.address, 0)
     }
 }
 

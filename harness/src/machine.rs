@@ -2,11 +2,12 @@
 
 use std::{collections::BTreeMap, fs};
 
+use ::cores::Topology;
 use anyhow::Context;
 use procfs::{CpuInfo, Current, Meminfo};
 use schema::{Build, Machine, Program, SCHEMA_VERSION};
 
-use crate::{contenders::Contender, cores::Topology};
+use crate::contenders::Contender;
 
 /// Reads it from /proc, /sys and /etc.
 pub fn describe(

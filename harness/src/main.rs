@@ -7,9 +7,10 @@
 #![deny(clippy::print_stdout, clippy::print_stderr)]
 
 mod binaries;
+mod calibrate;
 mod cli;
 mod contenders;
-mod cores;
+mod doctor;
 mod exit;
 mod experiments;
 mod guard;
@@ -20,6 +21,7 @@ mod limits;
 mod list;
 mod load_url;
 mod machine;
+mod noise;
 mod plan;
 mod progress;
 mod ready;
@@ -27,6 +29,7 @@ mod report;
 mod resources;
 mod run;
 mod say;
+mod stopping;
 mod store;
 mod trial;
 
@@ -46,6 +49,8 @@ fn main() -> ExitCode {
         .unwrap_or_else(|| Command::Run(RunArgs::default()))
     {
         Command::Run(args) => run::run(&args),
+        Command::Calibrate(args) => calibrate::calibrate(&args),
+        Command::Doctor(args) => doctor::doctor(&args),
         Command::Report(args) => report::rebuild(&args.dir),
         Command::Load(args) => load_url::load_url(&args),
         Command::List(args) => list::list(&args),

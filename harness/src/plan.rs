@@ -1,103 +1,212 @@
-//! From a preset to a plan: how long, how often, in which order.
+//! From drafts of experiments to a plan: how long, how often, in which order.
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
+use ::cores::slot_plan;
 use rand::{SeedableRng, seq::SliceRandom};
 use rand_chacha::ChaCha8Rng;
-use schema::{Cell, CorePlan, Plan, Preset, SCHEMA_VERSION};
+use schema::{
+    Cell, CellSet, CorePlan, Cores, ExperimentPlan, Plan, Preset, SCHEMA_VERSION, StopRule, Target,
+};
 
-/// Starting and stopping a server, as a part of a trial's time.
-const BETWEEN_TRIALS: Duration = Duration::from_millis(300);
+/// Starting and stopping one server, as a part of a trial's time.
+const LAUNCH: Duration = Duration::from_millis(40);
+/// What a trial takes beside its servers and its load.
+const BETWEEN_TRIALS: Duration = Duration::from_millis(200);
 
-/// How a run's time is spent.
+/// An experiment whose cells have no numbers yet.
+#[derive(Clone, Debug)]
+pub struct Draft {
+    /// Its name.
+    pub name: String,
+    /// How its time is spent.
+    pub timing: Timing,
+    /// Cells that are measured at the same time.
+    pub sets: Vec<Vec<Cell>>,
+    /// Ids of reference and subject of each ratio that is wanted.
+    pub targets: Vec<(String, String)>,
+}
+
+/// How an experiment's time is spent.
 #[derive(Clone, Copy, Debug)]
 pub struct Timing {
     /// Load before each measurement.
     pub warm_up: Duration,
-    /// Length of each measurement.
+    /// Length of each measurement, about: slots want a whole number of their periods.
     pub measure: Duration,
-    /// How many blocks.
-    pub blocks: Blocks,
-}
-
-/// How many blocks to make.
-#[derive(Clone, Copy, Debug)]
-pub enum Blocks {
-    /// As many as fit into the budget, at least one and at most `most`.
-    Within {
-        /// For all trials together.
-        budget: Duration,
-        /// More would not narrow the intervals by much.
-        most: u32,
-    },
-    /// This many.
-    Exactly(u32),
+    /// Time for all blocks together.
+    pub budget: Duration,
+    /// Blocks at the least and at the most.
+    pub blocks: (u32, u32),
+    /// Half-width of a throughput ratio's interval that is narrow enough.
+    pub half_width: f64,
 }
 
 impl Timing {
-    /// What a preset means. A virtual machine that compiles while it runs, as Node's does, is not
-    /// at its speed before it has answered for a second or more; smoke does not wait for that.
-    pub const fn of(preset: Preset) -> Self {
-        let (warm_up, measure, budget, most) = match preset {
-            Preset::Smoke => (500, 500, Duration::from_secs(19), 2),
-            Preset::Quick => (1_000, 1_500, Duration::from_secs(170), 12),
-            Preset::Full => (3_000, 5_000, Duration::from_mins(30), 30),
-        };
+    /// From milliseconds, milliseconds, seconds, numbers of blocks and a share.
+    pub const fn new(
+        warm_up_ms: u64,
+        measure_ms: u64,
+        budget_s: u64,
+        blocks: (u32, u32),
+        half_width: f64,
+    ) -> Self {
         Self {
-            warm_up: Duration::from_millis(warm_up),
-            measure: Duration::from_millis(measure),
-            blocks: Blocks::Within { budget, most },
-        }
-    }
-
-    fn blocks(&self, cells: usize) -> u32 {
-        match self.blocks {
-            Blocks::Exactly(blocks) => blocks,
-            Blocks::Within { budget, most } => {
-                let block = (self.warm_up + self.measure + BETWEEN_TRIALS)
-                    * u32::try_from(cells.max(1)).unwrap_or(u32::MAX);
-                let affordable = budget.as_nanos() / block.as_nanos();
-                u32::try_from(affordable).unwrap_or(u32::MAX).clamp(1, most)
-            }
+            warm_up: Duration::from_millis(warm_up_ms),
+            measure: Duration::from_millis(measure_ms),
+            budget: Duration::from_secs(budget_s),
+            blocks,
+            half_width,
         }
     }
 }
 
-/// How long one trial takes, its launch included.
-pub fn trial_time(plan: &Plan) -> Duration {
-    Duration::from_nanos(plan.warm_up_ns + plan.measure_ns) + BETWEEN_TRIALS
+/// What the user wants otherwise, for every experiment.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Wishes {
+    /// Load before each measurement.
+    pub warm_up: Option<Duration>,
+    /// Length of each measurement.
+    pub measure: Option<Duration>,
+    /// Exactly so many blocks, whatever they take.
+    pub blocks: Option<u32>,
+    /// Time for each experiment.
+    pub budget: Option<Duration>,
+    /// Half-width that is narrow enough.
+    pub half_width: Option<f64>,
 }
 
-/// Draws the order of every block from the seed.
-pub fn make(
-    seed: u64,
-    preset: Preset,
-    timing: Timing,
-    command: Vec<String>,
-    created_unix_ns: u64,
-    cores: CorePlan,
-    cells: Vec<Cell>,
-) -> Plan {
-    let mut random = ChaCha8Rng::seed_from_u64(seed);
-    let blocks = (0..timing.blocks(cells.len()))
-        .map(|_| {
-            let mut order: Vec<usize> = (0..cells.len()).collect();
-            order.shuffle(&mut random);
-            order
-        })
-        .collect();
-    Plan {
+impl Wishes {
+    fn change(&self, timing: Timing) -> Timing {
+        let mut timing = Timing {
+            warm_up: self.warm_up.unwrap_or(timing.warm_up),
+            measure: self.measure.unwrap_or(timing.measure),
+            budget: self.budget.unwrap_or(timing.budget),
+            half_width: self.half_width.unwrap_or(timing.half_width),
+            ..timing
+        };
+        if self.budget.is_some() || self.half_width.is_some() {
+            timing.blocks.1 = timing.blocks.1.max(1000);
+        }
+        if let Some(blocks) = self.blocks {
+            timing.blocks = (blocks, blocks);
+            timing.budget = Duration::MAX;
+        }
+        timing
+    }
+}
+
+/// What does not depend on the experiments.
+#[derive(Clone, Debug)]
+pub struct Frame {
+    /// Draws the order of every block.
+    pub seed: u64,
+    /// The preset that was asked for.
+    pub preset: Preset,
+    /// The command as typed.
+    pub command: Vec<String>,
+    /// When, since the Unix epoch.
+    pub created_unix_ns: u64,
+    /// Which CPUs serve and which load.
+    pub cores: CorePlan,
+}
+
+/// Numbers the cells and draws the order of every block from the seed.
+///
+/// # Errors
+/// Where more workers are to run at once than a CPU's time can be divided among.
+pub fn make(frame: Frame, wishes: &Wishes, drafts: Vec<Draft>) -> anyhow::Result<Plan> {
+    let mut random = ChaCha8Rng::seed_from_u64(frame.seed);
+    let mut cells: Vec<Cell> = Vec::new();
+    let mut experiments = Vec::new();
+    for draft in drafts {
+        let timing = wishes.change(draft.timing);
+        let mut sets = Vec::new();
+        for members in draft.sets {
+            let first = cells.len();
+            cells.extend(members);
+            sets.push(set(first, &cells, &frame.cores, timing.measure)?);
+        }
+        let numbers: BTreeMap<&str, usize> = cells
+            .iter()
+            .enumerate()
+            .map(|(number, cell)| (cell.id.as_str(), number))
+            .collect();
+        let targets = draft.targets.iter().filter_map(|(reference, subject)| {
+            Some(Target {
+                reference: *numbers.get(reference.as_str())?,
+                subject: *numbers.get(subject.as_str())?,
+            })
+        });
+        let blocks = (0..timing.blocks.1)
+            .map(|_| {
+                let mut order: Vec<usize> = (0..sets.len()).collect();
+                order.shuffle(&mut random);
+                order
+            })
+            .collect();
+        experiments.push(ExperimentPlan {
+            name: draft.name,
+            warm_up_ns: nanos(timing.warm_up),
+            stop: StopRule {
+                least_blocks: timing.blocks.0,
+                half_width: timing.half_width,
+                targets: targets.collect(),
+                budget_ns: nanos(timing.budget),
+            },
+            sets,
+            blocks,
+        });
+    }
+    Ok(Plan {
         schema_version: SCHEMA_VERSION,
-        seed,
-        preset,
-        command,
-        created_unix_ns,
-        warm_up_ns: u64::try_from(timing.warm_up.as_nanos()).unwrap_or(u64::MAX),
-        measure_ns: u64::try_from(timing.measure.as_nanos()).unwrap_or(u64::MAX),
-        cores,
+        seed: frame.seed,
+        preset: frame.preset,
+        command: frame.command,
+        created_unix_ns: frame.created_unix_ns,
+        cores: frame.cores,
         cells,
-        blocks,
-    }
+        experiments,
+    })
+}
+
+/// The cells from `first` on, with slots where their cores are emulated.
+fn set(
+    first: usize,
+    cells: &[Cell],
+    cores: &CorePlan,
+    measure: Duration,
+) -> anyhow::Result<CellSet> {
+    let members = &cells[first..];
+    let emulated = members.iter().any(|cell| cell.cores == Cores::Emulated);
+    let workers: usize = members.iter().map(|cell| cell.workers as usize).sum();
+    let slots = emulated
+        .then(|| {
+            slot_plan(
+                workers.div_ceil(cores.server_cpus.len().max(1)),
+                ::cores::tick(),
+            )
+        })
+        .transpose()?;
+    let measure_ns = slots.map_or(nanos(measure), |slots| {
+        let periods = nanos(measure).div_ceil(slots.period_ns).max(1);
+        periods * slots.period_ns
+    });
+    Ok(CellSet {
+        cells: (first..cells.len()).collect(),
+        measure_ns,
+        slots,
+    })
+}
+
+/// How long a trial of a set takes, about, its launches included.
+pub fn trial_time(experiment: &ExperimentPlan, set: &CellSet) -> Duration {
+    let servers = u32::try_from(set.cells.len()).unwrap_or(u32::MAX);
+    Duration::from_nanos(experiment.warm_up_ns + set.measure_ns) + LAUNCH * servers + BETWEEN_TRIALS
+}
+
+fn nanos(duration: Duration) -> u64 {
+    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
 }
 
 #[cfg(test)]
@@ -105,10 +214,10 @@ mod tests {
     use super::*;
     use schema::{Accept, Model, Origin, Style, Worker, Workload};
 
-    fn plan(seed: u64, preset: Preset, cells: u32) -> Plan {
-        let cell = |workers| Cell {
+    fn cell(workers: u32, cores: Cores) -> Cell {
+        Cell {
             id: format!("cluster-w{workers}-hello"),
-            experiment: "throughput".to_owned(),
+            experiment: "scaling".to_owned(),
             server: "cluster".to_owned(),
             origin: Origin::Own,
             model: Model {
@@ -117,57 +226,94 @@ mod tests {
                 accept: Accept::Shared,
             },
             workers,
-            workload: Workload::Hello,
-            connections: 64,
-        };
-        let cores = CorePlan {
-            server_cpus: vec![0],
-            generator_cpus: vec![1],
-            overlapping: false,
-        };
-        make(
-            seed,
-            preset,
-            Timing::of(preset),
-            vec![],
-            0,
             cores,
-            (1..=cells).map(cell).collect(),
-        )
+            cpus: vec![0],
+            workload: Workload::Hello,
+            connections: 20 * workers,
+        }
+    }
+
+    fn plan(seed: u64, cores: Cores, wishes: &Wishes) -> Plan {
+        let cells: Vec<Cell> = (1..=5).map(|workers| cell(workers, cores)).collect();
+        let targets = vec![(cells[0].id.clone(), cells[4].id.clone())];
+        let sets = match cores {
+            Cores::Emulated => vec![cells],
+            _ => cells.into_iter().map(|cell| vec![cell]).collect(),
+        };
+        let frame = Frame {
+            seed,
+            preset: Preset::Quick,
+            command: vec![],
+            created_unix_ns: 0,
+            cores: CorePlan {
+                server_cpus: vec![0],
+                generator_cpus: vec![1],
+                overlapping: false,
+                kind: cores,
+                cores: 5,
+                reason: String::new(),
+            },
+        };
+        let draft = Draft {
+            name: "scaling".to_owned(),
+            timing: Timing::new(300, 2_000, 60, (3, 12), 0.02),
+            sets,
+            targets,
+        };
+        make(frame, wishes, vec![draft]).unwrap()
     }
 
     #[test]
     fn the_same_seed_gives_the_same_plan_and_another_one_another() {
-        assert_eq!(plan(7, Preset::Quick, 9), plan(7, Preset::Quick, 9));
-        assert_ne!(
-            plan(7, Preset::Quick, 9).blocks,
-            plan(8, Preset::Quick, 9).blocks
+        let with = |seed| plan(seed, Cores::Real, &Wishes::default());
+        assert_eq!(with(7), with(7));
+        assert_ne!(with(7).experiments[0].blocks, with(8).experiments[0].blocks);
+    }
+
+    #[test]
+    fn every_block_holds_every_set_once_and_every_cell_is_in_one_set() {
+        for cores in [Cores::Real, Cores::Emulated] {
+            let plan = plan(1, cores, &Wishes::default());
+            let experiment = &plan.experiments[0];
+            assert_eq!(experiment.blocks.len(), 12);
+            for order in &experiment.blocks {
+                let mut order = order.clone();
+                order.sort_unstable();
+                assert_eq!(order, (0..experiment.sets.len()).collect::<Vec<_>>());
+            }
+            let cells: Vec<usize> = experiment
+                .sets
+                .iter()
+                .flat_map(|set| set.cells.clone())
+                .collect();
+            assert_eq!(cells, [0, 1, 2, 3, 4]);
+            let target = experiment.stop.targets[0];
+            assert_eq!((target.reference, target.subject), (0, 4));
+        }
+    }
+
+    #[test]
+    fn windows_over_slots_are_whole_periods() {
+        let plan = plan(1, Cores::Emulated, &Wishes::default());
+        let set = &plan.experiments[0].sets[0];
+        let slots = set.slots.unwrap();
+        assert_eq!(set.measure_ns % slots.period_ns, 0);
+        assert!(set.measure_ns >= 2_000_000_000);
+        // Fifteen workers at once on one CPU leave some of it.
+        assert!(15 * slots.quota_ns < slots.period_ns);
+    }
+
+    #[test]
+    fn a_number_of_blocks_that_was_asked_for_is_kept_whatever_it_takes() {
+        let wishes = Wishes {
+            blocks: Some(2),
+            ..Wishes::default()
+        };
+        let experiment = &plan(1, Cores::Real, &wishes).experiments[0];
+        assert_eq!(
+            (experiment.blocks.len(), experiment.stop.least_blocks),
+            (2, 2)
         );
-    }
-
-    #[test]
-    fn every_block_holds_every_cell_once() {
-        for order in plan(1, Preset::Full, 15).blocks {
-            let mut order = order.clone();
-            order.sort_unstable();
-            assert_eq!(order, (0..15).collect::<Vec<_>>());
-        }
-    }
-
-    #[test]
-    fn presets_keep_their_time() {
-        for (preset, cells, most) in [
-            (Preset::Smoke, 7, 20),
-            (Preset::Quick, 9, 180),
-            (Preset::Quick, 20, 180),
-            (Preset::Full, 30, 1_800),
-        ] {
-            let plan = plan(1, preset, cells);
-            let trials = u32::try_from(plan.blocks.len()).unwrap() * cells;
-            assert!(
-                trial_time(&plan) * trials <= Duration::from_secs(most),
-                "{preset:?} {cells}"
-            );
-        }
+        assert_eq!(experiment.stop.budget_ns, u64::MAX);
     }
 }

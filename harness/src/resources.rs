@@ -4,8 +4,8 @@
 //! nanoseconds; /proc's user and system times count in ticks of 10 ms and only divide it. Children
 //! that were reaped count through their parent, so a worker that dies in the window is not lost.
 //!
-//! Order of events: finding a tree reads all of /proc and takes milliseconds, so it can be done ahead
-//! of time ([`Tree::below`]); reading it ([`Tree::read`]) takes all CPU clocks first, back to back,
+//! Order of events: finding trees reads all of /proc and takes milliseconds, so it can be done ahead
+//! of time ([`Forest::below`]); reading them ([`Forest::read`]) takes all CPU clocks first, back to back,
 //! within microseconds, and everything that is slower to read and matters less afterwards. Processes
 //! that began since the tree was found are not in it: where workers may have been replaced, find it
 //! anew. A process that is reaped while one reading is under way may be missed or counted twice.
@@ -23,7 +23,7 @@ use std::{
 
 use anyhow::{Context, bail};
 use nix::{
-    sys::time::TimeValLike,
+    sys::time::{TimeSpec, TimeValLike},
     time::{ClockId, clock_getcpuclockid},
     unistd::Pid,
 };
@@ -33,9 +33,13 @@ use procfs::{
 };
 use schema::{CpuTime, TreeUsage};
 
-/// The processes below a root, found once, with their CPU clocks.
+/// The processes below one root, found once, with their CPU clocks.
 #[derive(Clone, Debug)]
-pub struct Tree(Vec<(i32, ClockId)>);
+struct Tree(Vec<(i32, ClockId)>);
+
+/// The processes below each of several roots.
+#[derive(Clone, Debug)]
+pub struct Forest(BTreeMap<i32, Tree>);
 
 /// Sums over a process tree since its processes began.
 #[derive(Clone, Debug, Default)]
@@ -45,6 +49,8 @@ pub struct Counters {
     system_ticks: u64,
     /// By thread id.
     switches: BTreeMap<i32, Switches>,
+    /// By thread id, ns; empty where the kernel does not tell.
+    run_queue_wait_ns: BTreeMap<i32, u64>,
     processes: u32,
 }
 
@@ -65,10 +71,18 @@ pub fn children_of(parent: i32) -> Vec<i32> {
 
 /// Everything below `root`, itself not among them.
 pub fn descendants_of(root: i32) -> BTreeSet<i32> {
+    below(root, &by_parent())
+}
+
+fn by_parent() -> BTreeMap<i32, Vec<i32>> {
     let mut by_parent: BTreeMap<i32, Vec<i32>> = BTreeMap::new();
     for stat in stats() {
         by_parent.entry(stat.ppid).or_default().push(stat.pid);
     }
+    by_parent
+}
+
+fn below(root: i32, by_parent: &BTreeMap<i32, Vec<i32>>) -> BTreeSet<i32> {
     let mut found = BTreeSet::new();
     let mut open = vec![root];
     while let Some(parent) = open.pop() {
@@ -91,35 +105,50 @@ fn stats() -> Vec<Stat> {
         .collect()
 }
 
-impl Tree {
-    /// Finds everything below `root`, itself not among them.
-    ///
-    /// # Errors
-    /// Where nothing is below it.
-    pub fn below(root: i32) -> anyhow::Result<Self> {
-        let processes: Vec<_> = descendants_of(root)
-            .into_iter()
-            .filter_map(|pid| Some((pid, clock_getcpuclockid(Pid::from_raw(pid)).ok()?)))
-            .collect();
-        if processes.is_empty() {
-            bail!(
-                "the server's process is gone, or /proc does not show it (is it mounted with hidepid?)"
-            );
-        }
-        Ok(Self(processes))
+impl Forest {
+    /// Finds everything below each root, the roots not among them; /proc is read once.
+    pub fn below(roots: &[i32]) -> Self {
+        let by_parent = by_parent();
+        let tree = |&root: &i32| (root, Tree::of(below(root, &by_parent)));
+        Self(roots.iter().map(tree).collect())
     }
 
-    /// Reads the counters of those that live still; the others count through their parents.
-    ///
-    /// # Errors
-    /// Where none does.
-    pub fn read(&self) -> anyhow::Result<Counters> {
+    /// Reads every tree, by root: all CPU clocks first.
+    pub fn read(&self) -> BTreeMap<i32, anyhow::Result<Counters>> {
         let clocks: Vec<_> = self
             .0
             .iter()
-            .filter_map(|&(pid, clock)| Some((pid, clock.now().ok()?)))
+            .map(|(&root, tree)| (root, tree.clocks()))
             .collect();
-        let mut sum = Counters::default();
+        clocks
+            .into_iter()
+            .map(|(root, clocks)| (root, Counters::of(clocks)))
+            .collect()
+    }
+}
+
+impl Tree {
+    fn of(processes: BTreeSet<i32>) -> Self {
+        let clock = |pid| Some((pid, clock_getcpuclockid(Pid::from_raw(pid)).ok()?));
+        Self(processes.into_iter().filter_map(clock).collect())
+    }
+
+    /// The CPU clocks of those that live still.
+    fn clocks(&self) -> Vec<(i32, TimeSpec)> {
+        self.0
+            .iter()
+            .filter_map(|&(pid, clock)| Some((pid, clock.now().ok()?)))
+            .collect()
+    }
+}
+
+impl Counters {
+    /// Reads those that live still; the others count through their parents.
+    ///
+    /// # Errors
+    /// Where none does.
+    fn of(clocks: Vec<(i32, TimeSpec)>) -> anyhow::Result<Self> {
+        let mut sum = Self::default();
         for (pid, clock) in clocks {
             let ns =
                 u64::try_from(clock.num_nanoseconds()).context("a CPU clock runs backwards")?;
@@ -127,19 +156,11 @@ impl Tree {
             let _ = sum.add(pid, ns);
         }
         if sum.processes == 0 {
-            bail!("the server's processes are gone");
+            bail!(
+                "the server's processes are gone, or /proc does not show them (is it mounted with hidepid?)"
+            );
         }
         Ok(sum)
-    }
-}
-
-impl Counters {
-    /// Finds everything below `root` and reads it.
-    ///
-    /// # Errors
-    /// Where nothing is below it.
-    pub fn below(root: i32) -> anyhow::Result<Self> {
-        Tree::below(root)?.read()
     }
 
     fn add(&mut self, pid: i32, clock_ns: u64) -> anyhow::Result<()> {
@@ -160,6 +181,9 @@ impl Counters {
                 involuntary: status.nonvoluntary_ctxt_switches.unwrap_or(0),
             };
             self.switches.insert(task.tid, switches);
+            if let Ok(schedule) = task.schedstat() {
+                self.run_queue_wait_ns.insert(task.tid, schedule.run_delay);
+            }
         }
         Ok(())
     }
@@ -173,6 +197,16 @@ impl Counters {
             sum.involuntary += now.involuntary.saturating_sub(then.involuntary);
         }
         sum
+    }
+
+    /// Time that threads could have run but waited for a CPU, since `earlier`, ns.
+    pub fn run_queue_wait_since(&self, earlier: &Self) -> Option<u64> {
+        let wait = |(thread, now): (&i32, &u64)| {
+            let then = earlier.run_queue_wait_ns.get(thread).unwrap_or(&0);
+            now.saturating_sub(*then)
+        };
+        let known = !self.run_queue_wait_ns.is_empty();
+        known.then(|| self.run_queue_wait_ns.iter().map(wait).sum())
     }
 
     /// What was used between `earlier` and now; memory is read by [`pss_below`].
@@ -292,7 +326,10 @@ mod tests {
         assert!(children_of(own).contains(&shell.pid()));
         assert!(children_of(shell.pid()).contains(&cat));
         assert!(descendants_of(own).is_superset(&[shell.pid(), cat].into()));
-        let usage = Counters::below(own)
+        let mut read = Forest::below(&[own]).read();
+        let usage = read
+            .remove(&own)
+            .unwrap()
             .unwrap()
             .since(&Counters::default(), None);
         assert!(usage.processes >= 2 && usage.threads >= usage.processes);
@@ -302,8 +339,11 @@ mod tests {
     }
 
     fn tree_of(processes: &[i32]) -> Tree {
-        let clock = |pid| clock_getcpuclockid(Pid::from_raw(pid)).unwrap();
-        Tree(processes.iter().map(|&pid| (pid, clock(pid))).collect())
+        Tree::of(processes.iter().copied().collect())
+    }
+
+    fn read(tree: &Tree) -> anyhow::Result<Counters> {
+        Counters::of(tree.clocks())
     }
 
     #[test]
@@ -311,12 +351,12 @@ mod tests {
         let mut shell = Shell::run("exec 3<&0; read line <&3 & echo $!; wait; echo gone; cat");
         let child = shell.line().parse().unwrap();
         let tree = tree_of(&[shell.pid(), child]);
-        assert_eq!(tree.read().unwrap().processes, 2);
+        assert_eq!(read(&tree).unwrap().processes, 2);
         shell.tell();
         assert_eq!(shell.line(), "gone");
-        assert_eq!(tree.read().unwrap().processes, 1);
+        assert_eq!(read(&tree).unwrap().processes, 1);
         shell.end();
-        assert!(tree.read().is_err());
+        assert!(read(&tree).is_err());
     }
 
     #[test]
@@ -330,7 +370,7 @@ mod tests {
                     thread::scope(|batch| (0..32).for_each(|_| drop(batch.spawn(|| {}))));
                 }
             });
-            let all_read = (0..300).all(|_| tree.read().is_ok_and(|now| now.switches.len() >= 2));
+            let all_read = (0..300).all(|_| read(&tree).is_ok_and(|now| now.switches.len() >= 2));
             stop.store(true, Ordering::Relaxed);
             assert!(all_read);
         });

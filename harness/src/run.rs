@@ -1,33 +1,43 @@
-//! `counters run`: plan, make the trials, append each, report.
+//! `counters run`: plan, make each experiment until it is narrow enough or its time is spent, append
+//! every trial, report.
 
-use std::env;
+use std::{env, time::Duration};
 
-use schema::{Observation, Origin, Outcome, Plan};
+use ::cores::{Cgroups, Topology, Unavailable};
+use schema::{
+    Cell, CellSet, Cores, ExperimentPlan, Mark, Observation, Origin, Outcome, Plan, StopReason,
+};
 
 use crate::{
     binaries::Binaries,
+    calibrate::keep,
     cli::RunArgs,
     contenders::{self, Contender},
-    cores::{self, Topology},
     exit::{Exit, usage},
     experiments::{self, Choice, Experiment},
     interrupt::Interrupt,
     limits, machine,
-    plan::{self, Blocks, Timing},
+    plan::{self, Frame, Wishes},
     progress::Progress,
     report, say,
+    stopping::Stopping,
     store::{self, Store},
-    trial::{self, Setting, unix_ns},
+    trial::{self, Setting, Trial, Turn, unix_ns},
 };
 
 /// Measures and reports. The last line on stdout is the report's path.
 pub fn run(args: &RunArgs) -> anyhow::Result<Exit> {
-    let experiments = Experiment::named(&args.only)?;
-    let open_files = limits::raise_open_files(args.connections)?;
+    let experiments = if args.only.is_empty() {
+        Experiment::of(args.preset.into())
+    } else {
+        Experiment::named(&args.only)?
+    };
     let contenders = contenders::all(&Binaries::provide(args.bin_dir.as_deref())?);
     let topology = Topology::read()?;
-    let plan = make_plan(args, experiments, &topology, &contenders)?;
+    let cgroups = Cgroups::find();
+    let plan = make_plan(args, experiments, &topology, cgroups.as_ref(), &contenders)?;
     require_own(&plan, &contenders)?;
+    let open_files = limits::raise_open_files(most_connections(&plan))?;
     let machine = machine::describe(&topology, open_files, &contenders)?;
     let mut store = Store::create(
         &args
@@ -37,13 +47,33 @@ pub fn run(args: &RunArgs) -> anyhow::Result<Exit> {
     )?;
     store.write("plan.json", &plan)?;
     store.write("machine.json", &machine)?;
+    match keep::kept(&machine) {
+        Ok(Some(calibration)) => store.write(keep::FILE, &calibration)?,
+        Ok(None) => {}
+        Err(reason) => say::trouble(reason),
+    }
     if machine.build.profile != "release" {
         say::trouble("this is a debug build, its figures say little; use --release");
     }
+    if let Ok(cgroups) = &cgroups {
+        for left_over in ::cores::clean(cgroups) {
+            say::line(left_over);
+        }
+    }
     // From here on Ctrl-C ends the run in order.
     let interrupt = Interrupt::watch()?;
-    cores::bind(&plan.cores.generator_cpus)?;
-    measure(args, &plan, &contenders, &mut store, &interrupt)?;
+    ::cores::bind(&plan.cores.generator_cpus)?;
+    let scratch = store.guests();
+    let setting = Setting {
+        plan: &plan,
+        cgroups: cgroups.as_ref().ok(),
+        contenders: &contenders,
+        ready_timeout: args.ready_timeout,
+        timeout: args.timeout,
+        scratch: &scratch,
+        interrupt: &interrupt,
+    };
+    measure(&setting, &mut store)?;
     let valid = report::write(store.dir())?;
     Ok(if interrupt.is_set() {
         say::trouble("interrupted; the report covers the trials made until then");
@@ -60,6 +90,7 @@ fn make_plan(
     args: &RunArgs,
     experiments: Vec<Experiment>,
     topology: &Topology,
+    cgroups: Result<&Cgroups, &Unavailable>,
     contenders: &[Box<dyn Contender>],
 ) -> anyhow::Result<Plan> {
     let choice = Choice {
@@ -68,22 +99,50 @@ fn make_plan(
         workers: args.workers.clone(),
         connections: args.connections,
     };
+    let most = args.workers.iter().copied().max();
+    let cores = ::cores::plan(
+        topology,
+        most.unwrap_or(args.cores),
+        args.core_kind.into(),
+        cgroups,
+    )
+    .map_err(|error| usage(error.to_string()))?;
     let preset = args.preset.into();
-    let mut timing = Timing::of(preset);
-    timing.warm_up = args.warm_up.unwrap_or(timing.warm_up);
-    timing.measure = args.measure.unwrap_or(timing.measure);
-    timing.blocks = args.blocks.map_or(timing.blocks, Blocks::Exactly);
-    let core_plan = topology.plan();
-    let cells = experiments::cells(&choice, preset, &core_plan, contenders)?;
+    let wishes = Wishes {
+        warm_up: args.warm_up,
+        measure: args.measure,
+        blocks: args.blocks,
+        budget: args.budget,
+        half_width: args.half_width,
+    };
+    let drafts = experiments::drafts(&choice, preset, &cores, contenders)?;
     let created = unix_ns();
-    let command = ["counters".to_owned()]
-        .into_iter()
-        .chain(env::args().skip(1))
-        .collect();
-    let seed = args.seed.unwrap_or(created);
-    Ok(plan::make(
-        seed, preset, timing, command, created, core_plan, cells,
-    ))
+    let frame = Frame {
+        seed: args.seed.unwrap_or(created),
+        preset,
+        command: ["counters".to_owned()]
+            .into_iter()
+            .chain(env::args().skip(1))
+            .collect(),
+        created_unix_ns: created,
+        cores,
+    };
+    plan::make(frame, &wishes, drafts)
+}
+
+/// At the same time, in any set.
+fn most_connections(plan: &Plan) -> u32 {
+    let of_set = |set: &CellSet| {
+        set.cells
+            .iter()
+            .map(|&cell| plan.cells[cell].connections)
+            .sum()
+    };
+    let sets = plan
+        .experiments
+        .iter()
+        .flat_map(|experiment| &experiment.sets);
+    sets.map(of_set).max().unwrap_or(0)
 }
 
 /// A guest that is absent is reported as such; a server of our own must be there.
@@ -103,51 +162,123 @@ fn require_own(plan: &Plan, contenders: &[Box<dyn Contender>]) -> anyhow::Result
     Ok(())
 }
 
-/// Makes every trial of the plan, or as many as the user lets it.
-fn measure(
-    args: &RunArgs,
-    plan: &Plan,
-    contenders: &[Box<dyn Contender>],
-    store: &mut Store,
-    interrupt: &Interrupt,
-) -> anyhow::Result<()> {
-    let scratch = store.guests();
-    let setting = Setting {
-        plan,
-        ready_timeout: args.ready_timeout,
-        timeout: args.timeout,
-        scratch: &scratch,
-        interrupt,
-    };
-    let mut progress = Progress::over(plan);
-    for (block, order) in plan.blocks.iter().enumerate() {
-        progress.block(block);
-        for cell in order.iter().map(|&index| &plan.cells[index]) {
-            let Some(contender) = contenders.iter().find(|one| one.name() == cell.server) else {
-                continue;
-            };
-            progress.trial(block, cell);
-            let number = u32::try_from(block).unwrap_or(u32::MAX);
-            let made = trial::make(&setting, cell, number, contender.as_ref(), &progress);
-            let Some(trial) = made else {
-                progress.finish();
-                return Ok(());
-            };
-            tell(&progress, &trial.observation, trial.warning.as_deref());
-            store.append(&trial.observation)?;
-            if let Some(latency) = &trial.latency {
-                let elapsed = std::time::Duration::from_nanos(plan.measure_ns);
-                store.write_latency(&trial.observation, elapsed, latency)?;
+/// Makes every experiment of the plan, or as much as the user lets it.
+pub fn measure(setting: &Setting, store: &mut Store) -> anyhow::Result<()> {
+    let mut progress = Progress::over(setting.plan);
+    for experiment in &setting.plan.experiments {
+        let mut stopping = Stopping::of(experiment, setting.plan.seed);
+        progress.experiment(experiment);
+        let reason = loop {
+            if let Some(reason) = stopping.reason() {
+                break reason;
             }
-            progress.trial_done();
-            if interrupt.is_set() {
-                progress.finish();
-                return Ok(());
+            progress.block(&stopping);
+            if !make_block(setting, experiment, &mut stopping, store, &mut progress)? {
+                break StopReason::Interrupted;
             }
+        };
+        let stop = stopping.stop(reason);
+        store.append_stop(&stop)?;
+        progress.experiment_done(&stop);
+        if reason == StopReason::Interrupted {
+            break;
         }
     }
     progress.finish();
     Ok(())
+}
+
+/// Every set once; false where the user wants to leave.
+fn make_block(
+    setting: &Setting,
+    experiment: &ExperimentPlan,
+    stopping: &mut Stopping<'_>,
+    store: &mut Store,
+    progress: &mut Progress,
+) -> anyhow::Result<bool> {
+    let block = stopping.blocks();
+    for &number in &experiment.blocks[block as usize] {
+        let set = &experiment.sets[number];
+        if !stopping.wants(set) {
+            continue;
+        }
+        for attempt in 0..2 {
+            progress.trial(&setting.plan.cells, set);
+            let turn = Turn {
+                experiment,
+                set,
+                block,
+                attempt,
+            };
+            stopping.tries();
+            let Some(trials) = trial::make(setting, turn, progress) else {
+                return Ok(false);
+            };
+            let marked = record(setting, &trials, stopping, store, progress)?;
+            if setting.interrupt.is_set() {
+                return Ok(false);
+            }
+            if marked.is_empty() || !stopping.may_repeat() {
+                break;
+            }
+            if attempt == 0 {
+                progress.say(&again(&setting.plan.cells[trials[0].cell], set, &marked));
+                stopping.repeats();
+            }
+        }
+    }
+    stopping.block_done();
+    Ok(true)
+}
+
+/// Writes trials down; what disturbed them is returned.
+fn record(
+    setting: &Setting,
+    trials: &[Trial],
+    stopping: &mut Stopping<'_>,
+    store: &mut Store,
+    progress: &Progress,
+) -> anyhow::Result<Vec<Mark>> {
+    for trial in trials {
+        tell(progress, &trial.observation, trial.warning.as_deref());
+        store.append(&trial.observation)?;
+        let observation = &trial.observation;
+        stopping.observed(trial.cell, observation.block, &observation.outcome);
+        let cell = &setting.plan.cells[trial.cell];
+        // Under a quota, latency says how long a period is.
+        if let Some(latency) = &trial.latency
+            && cell.cores != Cores::Emulated
+            && let Outcome::Measured(measured) = &observation.outcome
+        {
+            let elapsed = Duration::from_nanos(measured.load.elapsed_ns);
+            store.write_latency(observation, elapsed, latency)?;
+        }
+    }
+    let noise = trials.iter().find_map(Trial::noise);
+    Ok(noise.map(|noise| noise.marks.clone()).unwrap_or_default())
+}
+
+fn again(first: &Cell, set: &CellSet, marks: &[Mark]) -> String {
+    let others = match set.cells.len() {
+        1 => String::new(),
+        count => format!(" and {} more", count - 1),
+    };
+    let because: Vec<String> = marks
+        .iter()
+        .map(|mark| {
+            format!(
+                "{} for {:.0} % of the time, and {:.0} % is the limit",
+                mark.kind.name(),
+                mark.figure * 100.0,
+                mark.limit * 100.0
+            )
+        })
+        .collect();
+    format!(
+        "{}{others} measured again: {}",
+        first.id,
+        because.join("; ")
+    )
 }
 
 /// Says at once what went wrong; a guest that is absent is told in the first block alone.

@@ -15,7 +15,7 @@ use hdrhistogram::{
         interval_log::{IntervalLogWriterBuilder, Tag},
     },
 };
-use schema::{Observation, Plan};
+use schema::{Observation, Plan, Stop};
 use serde::Serialize;
 
 use crate::{binaries, exit::usage};
@@ -28,13 +28,17 @@ pub struct Store {
 
 /// The folder for a run that was given none.
 pub fn default_dir(plan: &Plan) -> PathBuf {
-    let created = SystemTime::UNIX_EPOCH + Duration::from_nanos(plan.created_unix_ns);
+    dated_dir(plan.created_unix_ns, plan.preset.name())
+}
+
+/// A folder among the runs, by the time since the Unix epoch and what it is.
+pub fn dated_dir(created_unix_ns: u64, what: &str) -> PathBuf {
+    let created = SystemTime::UNIX_EPOCH + Duration::from_nanos(created_unix_ns);
     let stamp = humantime::format_rfc3339_seconds(created)
         .to_string()
         .replace([':', 'Z'], "");
-    let name = format!("{stamp}-{}", plan.preset.name());
     let runs = binaries::checkout().map_or_else(|| "runs".into(), |root| root.join("reports/runs"));
-    runs.join(name)
+    runs.join(format!("{stamp}-{what}"))
 }
 
 impl Store {
@@ -111,6 +115,18 @@ impl Store {
             })
     }
 
+    /// Appends why an experiment ended to `stops.jsonl`.
+    pub fn append_stop(&self, stop: &Stop) -> anyhow::Result<()> {
+        let path = self.dir.join("stops.jsonl");
+        let line = serde_json::to_string(stop)? + "\n";
+        OpenOptions::new()
+            .create(true)
+            .append(true)
+            .open(&path)
+            .and_then(|mut file| file.write_all(line.as_bytes()))
+            .with_context(|| format!("cannot append to {}; is the disk full?", path.display()))
+    }
+
     /// Writes a trial's histogram as an `HdrHistogram` log of one interval.
     pub fn write_latency(
         &self,
@@ -118,10 +134,16 @@ impl Store {
         elapsed: Duration,
         latency: &Histogram<u64>,
     ) -> anyhow::Result<()> {
-        let path = self
-            .dir
-            .join("latency")
-            .join(format!("{}-b{}.hlog", observation.cell, observation.block));
+        let path = self.dir.join("latency").join(format!(
+            "{}-b{}{}.hlog",
+            observation.cell,
+            observation.block,
+            if observation.attempt > 0 {
+                "-again"
+            } else {
+                ""
+            }
+        ));
         let started = SystemTime::UNIX_EPOCH + Duration::from_nanos(observation.started_unix_ns);
         let mut bytes = Vec::new();
         let mut serializer = V2DeflateSerializer::new();

@@ -36,7 +36,7 @@ use tokio::{
     task::yield_now,
 };
 
-use crate::{connection, drain::DrainWatch, listener::BACKLOG, say, tally};
+use crate::{connection, drain::DrainWatch, listener::BACKLOG, say, spin::Spin, tally};
 
 /// How long to leave a listener alone that gives no connections for want of descriptors or memory.
 /// Both come back when connections end, and nothing tells of that.
@@ -53,7 +53,7 @@ pub enum Sharing {
 
 /// Accept connections and serve each as a task of its own, until the drain begins; then take what
 /// the kernel has already accepted for this listener, and close it.
-pub async fn run(listener: TcpListener, sharing: Sharing, mut drain: DrainWatch) {
+pub async fn run(listener: TcpListener, sharing: Sharing, spin: Spin, mut drain: DrainWatch) {
     let mut complained = false;
     loop {
         let accepted = tokio::select! {
@@ -63,7 +63,7 @@ pub async fn run(listener: TcpListener, sharing: Sharing, mut drain: DrainWatch)
         };
         match accepted {
             Ok((stream, _)) => {
-                adopt(stream, &drain);
+                adopt(stream, spin, &drain);
                 if sharing == Sharing::WithOthers {
                     let_others_accept().await;
                 }
@@ -84,12 +84,12 @@ pub async fn run(listener: TcpListener, sharing: Sharing, mut drain: DrainWatch)
             }
         }
     }
-    take_queue(listener, &drain);
+    take_queue(listener, spin, &drain);
 }
 
-fn adopt(stream: TcpStream, drain: &DrainWatch) {
+fn adopt(stream: TcpStream, spin: Spin, drain: &DrainWatch) {
     tally::count_connection();
-    tokio::spawn(connection::serve(stream, drain.admit()));
+    tokio::spawn(connection::serve(stream, drain.admit(), spin));
 }
 
 async fn let_others_accept() {
@@ -109,7 +109,7 @@ fn concerns_one_connection(error: &io::Error) -> bool {
 /// Clients in the kernel's queue are connected as far as they know, and closing the last descriptor
 /// of the listener would reset them. They get their answers instead. No more than the queue can
 /// hold, for while it is emptied it may fill.
-fn take_queue(listener: TcpListener, drain: &DrainWatch) {
+fn take_queue(listener: TcpListener, spin: Spin, drain: &DrainWatch) {
     // Without the runtime: it accepts only once its epoll has reported a connection.
     let Ok(listener) = listener.into_std() else {
         return;
@@ -121,7 +121,7 @@ fn take_queue(listener: TcpListener, drain: &DrainWatch) {
         if stream.set_nonblocking(true).is_ok()
             && let Ok(stream) = TcpStream::from_std(stream)
         {
-            adopt(stream, drain);
+            adopt(stream, spin, drain);
         }
     }
 }

@@ -1,6 +1,9 @@
 //! A primary process and its workers, each a process with an event loop of its own.
 //!
 //! All workers wait on the one listener that the primary bound ([`crate::accept`]).
+//!
+//! A worker joins the [`slot`] of its seat before anything else, the successor of one that died as
+//! well. One that cannot ends without having been ready, so the primary gives up after some.
 
 use schema::{Accept, Model, Style, Worker};
 
@@ -12,7 +15,7 @@ use crate::{
     listener::listen,
     options::ClusterOptions,
     orders::Chain,
-    say,
+    say, slot,
     supervision::{Role, supervise},
 };
 
@@ -38,11 +41,13 @@ pub fn run(options: &ClusterOptions) -> Result<(), Failure> {
     match supervise(listener, workers, drain_timeout, ready)? {
         Role::Primary => {}
         Role::Worker(seat) => {
+            slot::join(&options.worker.slots, seat.number)?;
             let accepting = || seat.readiness.announce();
             let end = evented::run(
                 seat.listener,
                 Sharing::WithOthers,
                 Chain::Primary,
+                options.worker.spin,
                 drain_timeout,
                 accepting,
             )?;

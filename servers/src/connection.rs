@@ -10,11 +10,12 @@ use hyper::{server::conn::http1, service::service_fn};
 use hyper_util::rt::TokioIo;
 use tokio::{net::TcpStream, task::yield_now};
 
-use crate::{drain::Admission, endpoint};
+use crate::{drain::Admission, endpoint, spin::Spin};
 
 /// Serve requests until the client ends the connection, it breaks, or the drain has begun; then
 /// answer what was already asked, and close.
-pub async fn serve(stream: TcpStream, mut admission: Admission) {
+pub async fn serve(stream: TcpStream, mut admission: Admission, spin: Spin) {
+    let answer = service_fn(move |request| endpoint::answer(request, spin));
     let mut connection = pin!(
         http1::Builder::new()
             // An answer of some 130 bytes is cheaper copied into one buffer than gathered from two.
@@ -24,7 +25,7 @@ pub async fn serve(stream: TcpStream, mut admission: Admission) {
             // has shut down its sending side still gets its answer, and one that has gone is
             // noticed when the answer is written.
             .half_close(true)
-            .serve_connection(TokioIo::new(stream), service_fn(endpoint::answer))
+            .serve_connection(TokioIo::new(stream), answer)
     );
 
     if admission.until_drain(connection.as_mut()).await.is_some() {

@@ -1,4 +1,8 @@
-//! The workers of a primary: which there are, how far they have come, which have died.
+//! The workers of a primary: which there are, what seats they have, how far they have come, which
+//! have died.
+//!
+//! A seat is a worker's place among the others, a number from 0. It outlives the worker, for its
+//! successor takes it; no two workers have the same at a time.
 //!
 //! A worker is ready when it writes a byte into the pipe it was born with. One that dies first
 //! closes it unwritten.
@@ -60,11 +64,19 @@ impl Stage {
     }
 }
 
+#[derive(Debug)]
+struct Member {
+    seat: usize,
+    stage: Stage,
+}
+
 /// A worker that ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Death {
     /// Its pid, which is free for others from now on.
     pub worker: Pid,
+    /// The seat it leaves to its successor.
+    pub seat: usize,
     /// Whether it ever accepted connections.
     pub was_ready: bool,
 }
@@ -96,7 +108,7 @@ pub enum CrewError {
 #[derive(Debug)]
 pub struct Crew {
     signals: Signals,
-    workers: BTreeMap<Pid, Stage>,
+    workers: BTreeMap<Pid, Member>,
 }
 
 impl Crew {
@@ -120,21 +132,23 @@ impl Crew {
     pub fn all_ready(&self) -> bool {
         self.workers
             .values()
-            .all(|stage| matches!(stage, Stage::Ready))
+            .all(|member| matches!(member.stage, Stage::Ready))
     }
 
-    /// Fork one worker. In the worker itself, and only there, the result is its [`Readiness`].
+    /// Fork a worker for a seat that nobody has. In the worker itself, and only there, the result is
+    /// its [`Readiness`].
     ///
     /// # Errors
     /// There is no descriptor or no process left; some errors of the fork are seen by the worker.
-    pub fn add(&mut self) -> Result<Option<Readiness>, CrewError> {
+    pub fn add(&mut self, seat: usize) -> Result<Option<Readiness>, CrewError> {
         let (reader, writer) = io::pipe().map_err(CrewError::Pipe)?;
         match fork_worker()? {
             Forked::Worker => Ok(Some(Readiness(writer))),
             Forked::Primary(worker) => {
                 // Here the writer is dropped. The worker holds the only other one, so its death
                 // closes the pipe.
-                self.workers.insert(worker, Stage::Starting(reader));
+                let stage = Stage::Starting(reader);
+                self.workers.insert(worker, Member { seat, stage });
                 Ok(None)
             }
         }
@@ -157,7 +171,7 @@ impl Crew {
         let (starting, pipes): (Vec<Pid>, Vec<_>) = self
             .workers
             .iter()
-            .filter_map(|(&worker, stage)| match stage {
+            .filter_map(|(&worker, member)| match &member.stage {
                 Stage::Starting(pipe) => Some((worker, pipe.as_fd())),
                 Stage::Ready | Stage::Failed => None,
             })
@@ -167,13 +181,13 @@ impl Crew {
 
         let mut became_ready = 0;
         for (worker, _) in starting.iter().zip(readable).filter(|&(_, spoke)| spoke) {
-            if let Some(stage) = self.workers.remove(worker) {
+            if let Some(Member { seat, stage }) = self.workers.remove(worker) {
                 let stage = stage.listen();
                 if matches!(stage, Stage::Ready) {
                     say::line(format_args!("Worker {worker} started"));
                     became_ready += 1;
                 }
-                self.workers.insert(*worker, stage);
+                self.workers.insert(*worker, Member { seat, stage });
             }
         }
         Ok(became_ready)
@@ -209,9 +223,10 @@ impl Crew {
                 Err(error) => return Err(error.into()),
             };
             // A child from before the exec that made this process a primary is no worker.
-            if let Some(stage) = self.workers.remove(&worker) {
+            if let Some(Member { seat, stage }) = self.workers.remove(&worker) {
                 deaths.push(Death {
                     worker,
+                    seat,
                     was_ready: matches!(stage.listen(), Stage::Ready),
                 });
             }

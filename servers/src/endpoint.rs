@@ -25,6 +25,7 @@ use hyper::{
 use schema::Workload;
 
 use crate::{
+    spin::Spin,
     tally,
     workload::{self, InvalidUs},
 };
@@ -61,15 +62,19 @@ impl Refusal {
     }
 }
 
-/// Answer one request. A body of the request is not read.
+/// Answer one request, after `spin` where it asks for a workload. A body of the request is not read.
 ///
 /// # Errors
 /// None: whatever is wrong with a request is told in its answer.
-pub async fn answer(request: Request<Incoming>) -> Result<Response<Full<Bytes>>, Infallible> {
+pub async fn answer(
+    request: Request<Incoming>,
+    spin: Spin,
+) -> Result<Response<Full<Bytes>>, Infallible> {
     let (head, _) = request.into_parts();
     let asked = understand(&head.method, &head.uri);
     if let Ok(Asked::Work(workload)) = asked {
         workload::perform(workload).await;
+        spin.burn();
     }
 
     tally::count_request();

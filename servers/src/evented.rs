@@ -17,6 +17,7 @@ use crate::{
     failure::Failure,
     limits,
     orders::{Chain, Order, Orders},
+    spin::Spin,
     tally,
 };
 
@@ -29,6 +30,7 @@ pub fn run(
     listener: TcpListener,
     sharing: Sharing,
     chain: Chain,
+    spin: Spin,
     drain_timeout: Duration,
     accepting: impl FnOnce(),
 ) -> Result<End, Failure> {
@@ -37,20 +39,28 @@ pub fn run(
     runtime::Builder::new_current_thread()
         .enable_all()
         .build()?
-        .block_on(serve(listener, sharing, chain, drain_timeout, accepting))
+        .block_on(serve(
+            listener,
+            sharing,
+            chain,
+            spin,
+            drain_timeout,
+            accepting,
+        ))
 }
 
 async fn serve(
     listener: TcpListener,
     sharing: Sharing,
     chain: Chain,
+    spin: Spin,
     drain_timeout: Duration,
     accepting: impl FnOnce(),
 ) -> Result<End, Failure> {
     let mut orders = Orders::from(chain)?;
     let listener = tokio::net::TcpListener::from_std(listener)?;
     let (drain, watch) = Drain::new();
-    tokio::spawn(accept::run(listener, sharing, watch));
+    tokio::spawn(accept::run(listener, sharing, spin, watch));
     accepting();
 
     if orders.next().await == Order::End {

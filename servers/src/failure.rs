@@ -2,7 +2,9 @@
 
 use std::io;
 
-use crate::{listener::ListenError, options::AffinityError, supervision::SupervisionError};
+use crate::{
+    listener::ListenError, options::AffinityError, slot::SlotError, supervision::SupervisionError,
+};
 
 /// A failure at run time: one line on stderr, exit code 1.
 #[derive(Debug, thiserror::Error)]
@@ -13,6 +15,9 @@ pub enum Failure {
     /// No socket.
     #[error(transparent)]
     Listen(#[from] ListenError),
+    /// A worker is not where it was to run.
+    #[error(transparent)]
+    Slot(#[from] SlotError),
     /// A cluster's primary gave up.
     #[error(transparent)]
     Supervision(#[from] SupervisionError),

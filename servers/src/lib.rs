@@ -6,13 +6,13 @@
 //! 1. [`options`]: what was typed, checked.
 //! 2. [`listener`]: the socket, bound before there is any worker.
 //! 3. [`single`], [`cluster`], [`threads`]: who the workers are. A cluster forks through [`fork`]
-//!    and is kept alive by [`supervision`].
+//!    and is kept alive by [`supervision`]. Each worker joins its [`slot`] as it starts, if it has one.
 //! 4. [`evented`]: one event loop, from its first accept until it has drained. A thread pool has
 //!    one runtime for all its workers, so [`threads`] walks the same path itself.
 //! 5. [`accept`]: how a new connection finds its worker.
 //! 6. [`connection`]: HTTP/1.1 on one connection, until it ends or is drained ([`drain`]).
-//! 7. [`endpoint`]: the answer, the same everywhere; [`workload`] is the work it does first, and
-//!    [`tally`] is who did it and how often.
+//! 7. [`endpoint`]: the answer, the same everywhere; [`workload`] is the work it does first, [`spin`]
+//!    a slowdown made on purpose, and [`tally`] is who did it and how often.
 //!
 //! [`floor`] stands beside them, with an event loop and answers of its own: the least that serving
 //! HTTP costs.
@@ -22,8 +22,10 @@
 //! the tools of those who supervise.
 //!
 //! # Order of events
-//! bind, (fork,) register the listener with every event loop, print the ready line, serve; on
-//! SIGTERM or SIGINT stop accepting, let requests in flight finish, close idle connections, exit 0.
+//! bind, (fork,) have each worker join its slot, register the listener with every event loop, print
+//! the ready line, serve; on SIGTERM or SIGINT stop accepting, let requests in flight finish, close
+//! idle connections, exit 0. The only worker of [`single`] joins its slot before it binds.
+//!
 //! What is still open when the drain timeout ends, or when a second signal comes, is cut: a line on
 //! stderr says how many connections that were. The exit code is 0 even then, because the server
 //! did what it was told; 1 means it could not serve, 2 that the command line is wrong.
@@ -47,6 +49,8 @@ pub mod poll;
 pub mod say;
 pub mod signals;
 pub mod single;
+pub mod slot;
+pub mod spin;
 pub mod supervision;
 pub mod tally;
 pub mod threads;

@@ -14,7 +14,7 @@ use nix::{
     unistd::Pid,
 };
 
-use crate::say;
+use crate::{say, slot::Slot, spin::Spin};
 
 /// More workers than this are a slip of the finger, not a plan.
 pub const MOST_WORKERS: u32 = 1024;
@@ -47,6 +47,45 @@ impl ServerOptions {
     }
 }
 
+/// What a server that is compared is told about its workers.
+#[derive(Args, Clone, Debug)]
+pub struct WorkerOptions {
+    /// Where a worker runs: a CPU it is bound to, and the folder of a control group it joins, as in
+    /// 0=/sys/fs/cgroup/cpu/a; once for each worker, in their order
+    #[arg(long = "slot", value_name = "CPU=DIR")]
+    pub slots: Vec<Slot>,
+
+    /// Nanoseconds that every request of a workload takes longer, up to 10 ms: a known slowdown
+    #[arg(long = "spin-ns", value_name = "N", default_value = "0", hide = true)]
+    pub spin: Spin,
+}
+
+impl WorkerOptions {
+    /// Whether there is a slot for each of `workers`, or none at all.
+    fn check(&self, workers: u32) -> Result<(), String> {
+        let slots = self.slots.len();
+        if slots == 0 || slots == workers as usize {
+            Ok(())
+        } else {
+            Err(format!(
+                "number of slots {slots} for number of workers {workers}: give --slot once for \
+                 each worker"
+            ))
+        }
+    }
+}
+
+/// What is typed to start a server: [`Parser`] knows each option alone, this knows them together.
+pub trait Typed: Parser {
+    /// Whether the options fit each other; else what failed, the value seen and what to do.
+    ///
+    /// # Errors
+    /// They do not.
+    fn check(&self) -> Result<(), String> {
+        Ok(())
+    }
+}
+
 /// One process, one event loop: the server everything else is compared with
 #[derive(Parser, Clone, Debug)]
 #[command(name = "single", version)]
@@ -54,6 +93,15 @@ pub struct SingleOptions {
     /// What every server is told.
     #[command(flatten)]
     pub server: ServerOptions,
+    /// What a server that is compared is told.
+    #[command(flatten)]
+    pub worker: WorkerOptions,
+}
+
+impl Typed for SingleOptions {
+    fn check(&self) -> Result<(), String> {
+        self.worker.check(1)
+    }
 }
 
 /// A hand-written event loop with a ready-made answer: the least that serving HTTP costs
@@ -65,6 +113,8 @@ pub struct FloorOptions {
     pub server: ServerOptions,
 }
 
+impl Typed for FloorOptions {}
+
 /// A primary process that forks workers, each with an event loop of its own
 #[derive(Parser, Clone, Debug)]
 #[command(name = "cluster", version)]
@@ -75,6 +125,15 @@ pub struct ClusterOptions {
     /// What a server with several workers is told.
     #[command(flatten)]
     pub pool: PoolOptions,
+    /// What a server that is compared is told.
+    #[command(flatten)]
+    pub worker: WorkerOptions,
+}
+
+impl Typed for ClusterOptions {
+    fn check(&self) -> Result<(), String> {
+        self.pool.check(&self.worker)
+    }
 }
 
 /// One process whose worker threads steal work from one another
@@ -87,6 +146,15 @@ pub struct ThreadsOptions {
     /// What a server with several workers is told.
     #[command(flatten)]
     pub pool: PoolOptions,
+    /// What a server that is compared is told.
+    #[command(flatten)]
+    pub worker: WorkerOptions,
+}
+
+impl Typed for ThreadsOptions {
+    fn check(&self) -> Result<(), String> {
+        self.pool.check(&self.worker)
+    }
 }
 
 /// What a server with several workers is told beside [`ServerOptions`].
@@ -104,6 +172,11 @@ impl PoolOptions {
     /// The kernel refused to tell the CPU affinity.
     pub fn workers(&self) -> Result<u32, AffinityError> {
         self.workers.map_or_else(cpus_allowed, Ok)
+    }
+
+    fn check(self, worker: &WorkerOptions) -> Result<(), String> {
+        // Where the number cannot be known, the server says so as it starts.
+        self.workers().map_or(Ok(()), |count| worker.check(count))
     }
 }
 
@@ -133,8 +206,12 @@ fn cpus_allowed() -> Result<u32, AffinityError> {
 /// # Errors
 /// The exit code to end with: help was asked for and printed (0), or the usage is wrong and one
 /// line on stderr said so (2).
-pub fn typed<T: Parser>() -> Result<T, ExitCode> {
-    T::try_parse().map_err(|error| match error.kind() {
+pub fn typed<T: Typed>() -> Result<T, ExitCode> {
+    let typed = T::try_parse().and_then(|typed| match typed.check() {
+        Ok(()) => Ok(typed),
+        Err(problem) => Err(T::command().error(ErrorKind::WrongNumberOfValues, problem)),
+    });
+    typed.map_err(|error| match error.kind() {
         ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => {
             // A closed stdout is the reader's choice; there is nobody left to tell.
             let _ = error.print();

@@ -4,6 +4,9 @@
 //! the thread that calls it. It waits for three things at once, in one `poll`: signals (a worker
 //! died, the operator wants it to stop), the readiness of workers that are starting, and the end of
 //! the drain. Nothing is looked at on a timer.
+//!
+//! Every worker has a seat, and the successor of one that died takes the seat it left: whatever
+//! belongs to a seat, as its slot does, has one worker after the other and never two.
 
 use std::{
     net::TcpListener,
@@ -36,6 +39,8 @@ pub enum Role {
 /// What a worker is given. It holds nothing else of the primary's.
 #[derive(Debug)]
 pub struct Seat {
+    /// Its place among the workers, from 0.
+    pub number: usize,
     /// The listener that all workers share.
     pub listener: TcpListener,
     /// How to tell the primary.
@@ -94,9 +99,9 @@ struct Primary {
 
 impl Primary {
     fn run(mut self, workers: u32, ready: impl FnOnce()) -> Result<Role, SupervisionError> {
-        for _ in 0..workers {
-            if let Some(readiness) = self.crew.add()? {
-                return Ok(self.into_worker(readiness));
+        for seat in 0..workers as usize {
+            if let Some(readiness) = self.crew.add(seat)? {
+                return Ok(self.into_worker(seat, readiness));
             }
         }
         let mut ready = Some(ready);
@@ -122,8 +127,8 @@ impl Primary {
                     "Worker {} died, starting a new one...",
                     death.worker
                 ));
-                if let Some(readiness) = self.crew.add()? {
-                    return Ok(self.into_worker(readiness));
+                if let Some(readiness) = self.crew.add(death.seat)? {
+                    return Ok(self.into_worker(death.seat, readiness));
                 }
             }
             if self.crew.all_ready()
@@ -135,8 +140,9 @@ impl Primary {
     }
 
     /// In a worker: close every descriptor of the primary's but the listener.
-    fn into_worker(self, readiness: Readiness) -> Role {
+    fn into_worker(self, number: usize, readiness: Readiness) -> Role {
         Role::Worker(Seat {
+            number,
             listener: self.listener,
             readiness,
         })

@@ -5,6 +5,11 @@
 //! the runtime, so that it is heard even while every worker is blocked. The accept loop is a task
 //! like any other, run by whichever worker is free, and so is every connection.
 //!
+//! The runtime starts all its threads as it is made. Each says so, having joined its slot if it was
+//! given one, before it looks for work, and the server is ready once all have said so. A thread
+//! cannot refuse to work where its slot refuses it, so it says that, too, and the first thread ends
+//! the server. Slots go to threads in the order in which the kernel runs them.
+//!
 //! Stealing has a limit that shows where handlers are long. Only one worker at a time waits in
 //! epoll. One that gets a single event there serves it without waking another to wait in its place,
 //! so until that handler returns or another worker runs out of work, nobody looks at the sockets,
@@ -15,7 +20,11 @@ use std::{
     io::{PipeReader, pipe},
     net::TcpListener,
     os::fd::AsFd,
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+        mpsc,
+    },
     time::{Duration, Instant},
 };
 
@@ -33,6 +42,8 @@ use crate::{
     options::ThreadsOptions,
     poll, say,
     signals::Signals,
+    slot::{self, Slot},
+    spin::Spin,
     tally,
 };
 
@@ -53,9 +64,9 @@ pub fn run(options: &ThreadsOptions) -> Result<(), Failure> {
     let signals = Signals::take(&[Signal::SIGTERM, Signal::SIGINT])?;
     let workers = options.pool.workers()?;
     let (listener, address) = listen(options.server.socket_address())?;
-    let runtime = start_workers(workers)?;
+    let runtime = start_workers(workers, options.worker.slots.clone())?;
     let (drain, watch) = Drain::new();
-    start_accepting(&runtime, listener, watch)?;
+    start_accepting(&runtime, listener, options.worker.spin, watch)?;
     say::ready(address, MODEL, workers);
 
     while !signals.pending()?.stop {
@@ -68,24 +79,40 @@ pub fn run(options: &ThreadsOptions) -> Result<(), Failure> {
     Ok(())
 }
 
-fn start_workers(workers: u32) -> Result<Runtime, Failure> {
-    Ok(runtime::Builder::new_multi_thread()
-        .worker_threads(workers as usize)
+/// Make the runtime, and wait until every worker runs where it is to run.
+fn start_workers(workers: u32, slots: Vec<Slot>) -> Result<Runtime, Failure> {
+    let workers = workers as usize;
+    let threads = AtomicUsize::new(0);
+    let (teller, told) = mpsc::channel();
+    let start = move || {
+        tally::begin();
+        let number = threads.fetch_add(1, Ordering::Relaxed);
+        // Nobody listens any more once another thread was refused by its slot.
+        let _ = teller.send(slot::join(&slots, number));
+    };
+    let runtime = runtime::Builder::new_multi_thread()
+        .worker_threads(workers)
         .thread_name("worker")
-        .on_thread_start(tally::begin)
+        .on_thread_start(start)
         .enable_all()
-        .build()?)
+        .build()?;
+    // The runtime makes all its threads or panics, so none is waited for in vain.
+    for joined in told.iter().take(workers) {
+        joined?;
+    }
+    Ok(runtime)
 }
 
 fn start_accepting(
     runtime: &Runtime,
     listener: TcpListener,
+    spin: Spin,
     watch: DrainWatch,
 ) -> Result<(), Failure> {
     // Registers with the runtime's epoll, which the current thread has to name.
     let _entered = runtime.enter();
     let listener = tokio::net::TcpListener::from_std(listener)?;
-    runtime.spawn(accept::run(listener, Sharing::Sole, watch));
+    runtime.spawn(accept::run(listener, Sharing::Sole, spin, watch));
     Ok(())
 }
 

@@ -21,7 +21,7 @@ mod topology;
 pub use self::{
     affinity::{bind, bind_process},
     limit::{Limit, cpu_limit},
-    plan::{NoPlan, Wanted, plan, slot_plan, tick, worker_counts},
+    plan::{NoPlan, Wanted, plan, sides, slot_plan, tick, worker_counts},
     slots::{Cgroups, Cleaned, Reading, SlotError, Slots, Unavailable, clean, join},
     topology::{Topology, TopologyError},
 };

@@ -99,6 +99,15 @@ pub fn plan(
     })
 }
 
+/// CPUs that serve and CPUs that load.
+///
+/// # Errors
+/// Where there is none.
+pub fn sides(topology: &Topology) -> Result<(Vec<u32>, Vec<u32>), NoPlan> {
+    let (servers, generators) = split(topology)?;
+    Ok((firsts_first(&servers), firsts_first(&generators)))
+}
+
 type Side = Vec<Vec<u32>>;
 
 fn split(topology: &Topology) -> Result<(Side, Side), NoPlan> {

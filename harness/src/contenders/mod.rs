@@ -4,9 +4,14 @@
 //! harness treats all alike.
 
 mod node;
-mod own;
+pub mod own;
 
-use std::{ffi::OsString, fmt, net::SocketAddr, path::Path};
+use std::{
+    ffi::OsString,
+    fmt,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+};
 
 use schema::{Model, Origin, Program};
 
@@ -62,14 +67,25 @@ pub enum ReadyBy {
 pub struct Recipe {
     /// Program and arguments.
     pub command: Vec<OsString>,
+    /// What its environment says beside this program's.
+    pub environment: Vec<(OsString, OsString)>,
     /// When it is ready.
     pub ready_by: ReadyBy,
+}
+
+/// A worker's emulated core.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Seat {
+    /// The CPU it is a share of.
+    pub cpu: u32,
+    /// Its control group.
+    pub slot: PathBuf,
 }
 
 /// A server that can be measured.
 pub trait Contender {
     /// Its name on command lines and in reports.
-    fn name(&self) -> &'static str;
+    fn name(&self) -> &str;
     /// One line on what it is.
     fn about(&self) -> &'static str;
     /// Own or guest.
@@ -87,8 +103,11 @@ pub trait Contender {
     /// # Errors
     /// [`Absent`] with the cure.
     fn find(&self) -> Result<(), Absent>;
-    /// How to start it with this many workers; `scratch` is a folder for files it needs.
-    fn recipe(&self, workers: u32, scratch: &Path) -> anyhow::Result<Recipe>;
+    /// Whether its workers take their seats by themselves; those of others are put there from outside.
+    fn joins_slots(&self) -> bool;
+    /// How to start it with this many workers, each with a seat where cores are emulated; `scratch` is a
+    /// folder for files it needs.
+    fn recipe(&self, workers: u32, scratch: &Path, seats: &[Seat]) -> anyhow::Result<Recipe>;
 }
 
 /// All contenders, in the order of reports.

@@ -1,25 +1,25 @@
 //! The script of the popular explanation, under real Node: word for word, and, made of the same
 //! lines, without cluster.
 //!
-//! The script's port, 3000, is written into it, on all interfaces. Its workers are as many as
-//! `os.cpus()` has entries, whatever CPUs the process may use.
+//! The script's port, 3000, is written into it, on all interfaces, and its workers are as many as
+//! `os.cpus()` has entries. A module that node loads before it (`machine.cjs`) gives it another port, on
+//! the loopback address, and as many CPUs as there are to be workers, so that several may run at once.
 
 use std::{
     fs,
-    net::{Ipv4Addr, SocketAddr, TcpStream},
+    net::{Ipv4Addr, SocketAddr, TcpListener},
     path::Path,
     time::Duration,
 };
 
-use anyhow::{Context, ensure};
-use procfs::Current;
+use anyhow::Context;
 use schema::{Accept, Model, Origin, Program, Style, Worker};
 
-use super::{Absent, Contender, ReadyBy, Recipe, Workers};
+use super::{Absent, Contender, ReadyBy, Recipe, Seat, Workers};
 use crate::{guard, guarded};
 
 const SCRIPT: &str = include_str!("../../guests/node/app.mjs");
-const PORT: u16 = 3000;
+const MACHINE: &str = include_str!("../../guests/node/machine.cjs");
 /// Looked up on PATH, where packages and installers put it.
 const PROGRAM: &str = "node";
 /// How long node may take to say its version.
@@ -29,7 +29,6 @@ const ANSWER_TIMEOUT: Duration = Duration::from_secs(5);
 #[derive(Clone, Debug)]
 struct Node {
     version: String,
-    cpus: u32,
 }
 
 /// The script, with or without cluster.
@@ -48,7 +47,7 @@ pub fn guests() -> [NodeGuest; 2] {
 }
 
 fn ask_node() -> Result<Node, Absent> {
-    let question = "console.log(process.version + ' ' + require('os').cpus().length)";
+    let question = "console.log(process.version)";
     let absent = |reason: String| Absent {
         reason,
         cure: "install it with: apt-get install nodejs".to_owned(),
@@ -71,12 +70,8 @@ fn ask_node() -> Result<Node, Absent> {
         return Err(absent("node not found".to_owned()));
     }
     let text = String::from_utf8_lossy(&output.stdout);
-    let parsed = text.trim().split_once(' ').and_then(|(version, cpus)| {
-        Some(Node {
-            version: version.to_owned(),
-            cpus: cpus.parse().ok()?,
-        })
-    });
+    let version = text.trim().to_owned();
+    let parsed = version.starts_with('v').then_some(Node { version });
     parsed.ok_or_else(|| absent(format!("node does not run ({})", output.status)))
 }
 
@@ -106,7 +101,7 @@ fn without_cluster(script: &str) -> String {
 }
 
 impl Contender for NodeGuest {
-    fn name(&self) -> &'static str {
+    fn name(&self) -> &str {
         if self.clustered {
             "node-cluster"
         } else {
@@ -116,7 +111,7 @@ impl Contender for NodeGuest {
 
     fn about(&self) -> &'static str {
         if self.clustered {
-            "the source's script under Node: a worker process for each CPU, fed by the primary"
+            "the source's script under Node: worker processes, fed by the primary"
         } else {
             "the same lines under Node without cluster: one process"
         }
@@ -140,15 +135,11 @@ impl Contender for NodeGuest {
     }
 
     fn workers(&self) -> Workers {
-        if !self.clustered {
-            return Workers::Fixed(1);
+        if self.clustered {
+            Workers::Any
+        } else {
+            Workers::Fixed(1)
         }
-        let online = || {
-            let info = procfs::CpuInfo::current().ok()?;
-            u32::try_from(info.num_cores()).ok()
-        };
-        let cpus = self.node.as_ref().map(|node| node.cpus).ok();
-        Workers::Fixed(cpus.or_else(online).unwrap_or(1))
     }
 
     fn does_workloads(&self) -> bool {
@@ -167,22 +158,32 @@ impl Contender for NodeGuest {
         self.node.as_ref().map(|_| ()).map_err(Clone::clone)
     }
 
-    fn recipe(&self, workers: u32, scratch: &Path) -> anyhow::Result<Recipe> {
-        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, PORT));
-        ensure!(
-            TcpStream::connect_timeout(&address, Duration::from_millis(500)).is_err(),
-            "port {PORT}, which is written into the script, is taken by another program; \
-             end that program (find it with: ss -ltnp 'sport = :{PORT}')"
-        );
+    fn joins_slots(&self) -> bool {
+        false
+    }
+
+    fn recipe(&self, workers: u32, scratch: &Path, _seats: &[Seat]) -> anyhow::Result<Recipe> {
         let folder = scratch.join(self.name());
-        let script = folder.join("app.mjs");
+        let (script, machine) = (folder.join("app.mjs"), folder.join("machine.cjs"));
         fs::create_dir_all(&folder)
             .and_then(|()| fs::write(&script, self.script()))
-            .with_context(|| format!("cannot write {}", script.display()))?;
+            .and_then(|()| fs::write(&machine, MACHINE))
+            .with_context(|| format!("cannot write to {}", folder.display()))?;
         // Run from its folder, as its readers would: `node app.mjs`.
-        let script = fs::canonicalize(&script)?;
+        let (script, machine) = (fs::canonicalize(&script)?, fs::canonicalize(&machine)?);
+        let address = free_address()?;
+        let variable = |name: &str, value: String| (name.into(), value.into());
         Ok(Recipe {
-            command: vec![PROGRAM.into(), script.into_os_string()],
+            command: vec![
+                PROGRAM.into(),
+                "--require".into(),
+                machine.clone().into_os_string(),
+                script.into_os_string(),
+            ],
+            environment: vec![
+                variable("TEN_COUNTERS_WORKERS", workers.to_string()),
+                variable("TEN_COUNTERS_PORT", address.port().to_string()),
+            ],
             ready_by: ReadyBy::Answers {
                 address,
                 prefix: "Worker ",
@@ -190,6 +191,14 @@ impl Contender for NodeGuest {
             },
         })
     }
+}
+
+/// A port that nobody listens on now. Another program may take it before node does; then node says so,
+/// and the trial fails with its words.
+fn free_address() -> anyhow::Result<SocketAddr> {
+    TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
+        .and_then(|listener| listener.local_addr())
+        .context("cannot find a free port on 127.0.0.1")
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! This project's servers, started by path.
 
 use std::{
+    ffi::OsString,
     fs,
     os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
@@ -8,22 +9,34 @@ use std::{
 
 use schema::{Accept, Model, Origin, Program, Style, Worker};
 
-use super::{Absent, Contender, ReadyBy, Recipe, Workers};
+use super::{Absent, Contender, ReadyBy, Recipe, Seat, Workers};
 use crate::binaries::Binaries;
 
 /// One of the server binaries.
 pub struct OwnServer {
-    name: &'static str,
+    name: String,
     about: &'static str,
     model: Model,
     workers: Workers,
     path: PathBuf,
+    /// Time that each request takes longer than it needs to.
+    spin_ns: u64,
+}
+
+/// `single` under another name, each of whose requests burns so much time more.
+pub fn single_with_spin(binaries: &Binaries, name: &str, spin_ns: u64) -> OwnServer {
+    let [single, ..] = servers(binaries);
+    OwnServer {
+        name: name.to_owned(),
+        spin_ns,
+        ..single
+    }
 }
 
 /// The servers, found or not.
 pub fn servers(binaries: &Binaries) -> [OwnServer; 3] {
-    let server = |name, about, worker, accept, workers| OwnServer {
-        name,
+    let server = |name: &str, about, worker, accept, workers| OwnServer {
+        name: name.to_owned(),
         about,
         model: Model {
             worker,
@@ -32,6 +45,7 @@ pub fn servers(binaries: &Binaries) -> [OwnServer; 3] {
         },
         workers,
         path: binaries.path(name),
+        spin_ns: 0,
     };
     [
         server(
@@ -59,8 +73,8 @@ pub fn servers(binaries: &Binaries) -> [OwnServer; 3] {
 }
 
 impl Contender for OwnServer {
-    fn name(&self) -> &'static str {
-        self.name
+    fn name(&self) -> &str {
+        &self.name
     }
 
     fn about(&self) -> &'static str {
@@ -107,8 +121,12 @@ impl Contender for OwnServer {
         }
     }
 
-    fn recipe(&self, workers: u32, _scratch: &Path) -> anyhow::Result<Recipe> {
-        let mut command = vec![
+    fn joins_slots(&self) -> bool {
+        true
+    }
+
+    fn recipe(&self, workers: u32, _scratch: &Path, seats: &[Seat]) -> anyhow::Result<Recipe> {
+        let mut command: Vec<OsString> = vec![
             self.path.clone().into_os_string(),
             "--port".into(),
             "0".into(),
@@ -116,8 +134,17 @@ impl Contender for OwnServer {
         if self.workers == Workers::Any {
             command.extend(["--workers".into(), workers.to_string().into()]);
         }
+        if self.spin_ns > 0 {
+            command.extend(["--spin-ns".into(), self.spin_ns.to_string().into()]);
+        }
+        for seat in seats {
+            let mut word = OsString::from(format!("{}=", seat.cpu));
+            word.push(&seat.slot);
+            command.extend(["--slot".into(), word]);
+        }
         Ok(Recipe {
             command,
+            environment: Vec::new(),
             ready_by: ReadyBy::ReadyLine {
                 model: self.model,
                 workers,

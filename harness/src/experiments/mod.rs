@@ -1,28 +1,55 @@
-//! What questions are put to the servers: which cells an experiment is made of.
+//! What questions are put to the servers: which cells an experiment is made of, what is measured
+//! together, and which ratios must be narrow. One file for each experiment.
+
+mod fidelity;
+mod guests;
+mod headline;
+mod scaling;
+mod throughput;
 
 use std::collections::BTreeSet;
 
-use schema::{Cell, CorePlan, Preset, Workload};
+use schema::{Cell, CorePlan, Cores, Preset, Workload};
 
-use crate::{
-    contenders::{Contender, Workers},
-    exit::usage,
-};
+use crate::{contenders::Contender, exit::usage, plan::Draft};
+
+/// Connections of the closed loop for each worker, where it is asked how throughput grows with
+/// workers: each then sees the same load whatever their number, and as many requests wait for it
+/// while it is kept from running as it needs to use up its quota.
+const CONNECTIONS_PER_WORKER: u32 = 20;
 
 /// An experiment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Experiment {
-    /// Capacity by number of workers.
+    /// One worker against many, with narrow intervals.
+    Headline,
+    /// Throughput by number of cores.
+    Scaling,
+    /// The same of servers nobody here wrote.
+    ScalingGuests,
+    /// Emulated cores against real ones.
+    Fidelity,
+    /// Capacity of a few CPUs by number of workers.
     Throughput,
 }
 
 impl Experiment {
     /// All of them, headline first.
-    pub const ALL: &[Self] = &[Self::Throughput];
+    pub const ALL: &[Self] = &[
+        Self::Headline,
+        Self::Scaling,
+        Self::ScalingGuests,
+        Self::Fidelity,
+        Self::Throughput,
+    ];
 
     /// The name on the command line and in the plan.
     pub const fn name(self) -> &'static str {
         match self {
+            Self::Headline => "headline",
+            Self::Scaling => "scaling",
+            Self::ScalingGuests => "scaling-guests",
+            Self::Fidelity => "fidelity",
             Self::Throughput => "throughput",
         }
     }
@@ -30,8 +57,14 @@ impl Experiment {
     /// One line on what it asks.
     pub const fn about(self) -> &'static str {
         match self {
+            Self::Headline => {
+                "how many times what one worker serves do ten serve, processes and threads"
+            }
+            Self::Scaling => "throughput, efficiency and CPU time per request by number of cores",
+            Self::ScalingGuests => "the same of the guests that can be given workers",
+            Self::Fidelity => "how true emulated cores are to real ones",
             Self::Throughput => {
-                "how many requests a second, for how much CPU time, by number of workers"
+                "how many requests a second, for how much CPU time, by number of workers that share CPUs"
             }
         }
     }
@@ -42,6 +75,24 @@ impl Experiment {
             experiment.name()
         })
         .map(|chosen| chosen.into_iter().copied().collect())
+    }
+
+    /// What a preset runs where nothing is named: smoke only shows that everything works.
+    pub fn of(preset: Preset) -> Vec<Self> {
+        match preset {
+            Preset::Smoke => vec![Self::Headline, Self::Scaling, Self::Throughput],
+            Preset::Quick | Preset::Full => Self::ALL.to_vec(),
+        }
+    }
+
+    fn draft(self, ask: &Ask) -> Option<Draft> {
+        match self {
+            Self::Headline => headline::draft(ask),
+            Self::Scaling => scaling::draft(ask),
+            Self::ScalingGuests => guests::draft(ask),
+            Self::Fidelity => fidelity::draft(ask),
+            Self::Throughput => Some(throughput::draft(ask)),
+        }
     }
 }
 
@@ -54,84 +105,135 @@ pub struct Choice {
     pub servers: Vec<String>,
     /// Numbers of workers; the preset's where empty.
     pub workers: Vec<u32>,
-    /// Connections of the closed loop.
+    /// Connections of the closed loop where workers share CPUs.
     pub connections: u32,
 }
 
-/// The cells of a run, in the order of reports.
-pub fn cells(
+/// What an experiment is made from.
+struct Ask<'a> {
+    preset: Preset,
+    workers: &'a [u32],
+    connections: u32,
+    cores: &'a CorePlan,
+    contenders: Vec<&'a dyn Contender>,
+}
+
+/// The experiments of a run, in the order of measurement.
+pub fn drafts(
     choice: &Choice,
     preset: Preset,
     cores: &CorePlan,
     contenders: &[Box<dyn Contender>],
-) -> anyhow::Result<Vec<Cell>> {
+) -> anyhow::Result<Vec<Draft>> {
     let chosen = choose(contenders, &choice.servers, "server", |contender| {
         contender.name()
     })?;
-    let asked = worker_counts(&choice.workers, preset, cores.server_cpus.len());
-    let mut cells = Vec::new();
-    for experiment in &choice.experiments {
-        for workload in workloads(preset) {
-            for contender in &chosen {
-                if workload != Workload::Hello && !contender.does_workloads() {
-                    continue;
-                }
-                let counts = match contender.workers() {
-                    Workers::Any => asked.clone(),
-                    Workers::Fixed(workers) => vec![workers],
-                };
-                cells.extend(counts.into_iter().map(|workers| Cell {
-                    id: format!("{}-w{workers}-{}", contender.name(), workload.name()),
-                    experiment: experiment.name().to_owned(),
-                    server: contender.name().to_owned(),
-                    origin: contender.origin(),
-                    model: contender.model(),
-                    workers,
-                    workload,
-                    connections: choice.connections,
-                }));
-            }
-        }
+    let ask = Ask {
+        preset,
+        workers: &choice.workers,
+        connections: choice.connections,
+        cores,
+        contenders: chosen.into_iter().map(AsRef::as_ref).collect(),
+    };
+    let drafts: Vec<Draft> = choice
+        .experiments
+        .iter()
+        .filter_map(|experiment| experiment.draft(&ask))
+        .filter(|draft| !draft.sets.is_empty())
+        .collect();
+    if drafts.is_empty() {
+        let names: Vec<_> = choice.experiments.iter().map(|e| e.name()).collect();
+        return Err(usage(format!(
+            "nothing is left to measure: {} has no part in {}; see counters list",
+            choice.servers.join(", "),
+            names.join(", ")
+        )));
     }
-    Ok(cells)
+    Ok(drafts)
 }
 
-fn workloads(preset: Preset) -> Vec<Workload> {
-    match preset {
-        Preset::Smoke | Preset::Quick => vec![Workload::Hello],
-        Preset::Full => {
-            vec![
-                Workload::Hello,
-                Workload::Cpu { us: 200 },
-                Workload::Wait { us: 5_000 },
-            ]
+impl Ask<'_> {
+    fn own(&self, names: &[&str]) -> Vec<&dyn Contender> {
+        let named = |one: &&&dyn Contender| names.contains(&one.name());
+        self.contenders.iter().filter(named).copied().collect()
+    }
+
+    /// Numbers of workers up to the number of cores.
+    fn worker_counts(&self) -> Vec<u32> {
+        if self.workers.is_empty() {
+            return match self.preset {
+                Preset::Smoke => ends(&::cores::worker_counts(self.cores.cores)),
+                Preset::Quick | Preset::Full => ::cores::worker_counts(self.cores.cores),
+            };
+        }
+        // Speed-up is over one worker.
+        let with_one: BTreeSet<u32> = self.workers.iter().copied().chain([1]).collect();
+        with_one.into_iter().collect()
+    }
+
+    /// A cell whose workers have a core each.
+    fn on_cores(
+        &self,
+        experiment: &str,
+        contender: &dyn Contender,
+        workers: u32,
+        workload: Workload,
+    ) -> Cell {
+        let cpus = match self.cores.kind {
+            Cores::Real => self.cores.server_cpus[..workers as usize].to_vec(),
+            Cores::Emulated | Cores::Shared => self.cores.server_cpus.clone(),
+        };
+        Cell {
+            id: format!(
+                "{experiment}-{}-w{workers}-{}",
+                contender.name(),
+                workload.name()
+            ),
+            experiment: experiment.to_owned(),
+            server: contender.name().to_owned(),
+            origin: contender.origin(),
+            model: contender.model(),
+            workers,
+            cores: self.cores.kind,
+            cpus,
+            workload,
+            connections: CONNECTIONS_PER_WORKER * workers,
+        }
+    }
+
+    /// What runs at the same time: on emulated cores everything, on real ones each by itself.
+    fn sets(&self, cells: Vec<Cell>) -> Vec<Vec<Cell>> {
+        match self.cores.kind {
+            Cores::Emulated if cells.is_empty() => Vec::new(),
+            Cores::Emulated => vec![cells],
+            Cores::Real | Cores::Shared => cells.into_iter().map(|cell| vec![cell]).collect(),
         }
     }
 }
 
-/// Powers of two up to the server's CPUs and that number itself, but at least to 4, so that a small
-/// machine too shows what more workers than CPUs do. Smoke tries the ends alone.
-fn worker_counts(asked: &[u32], preset: Preset, server_cpus: usize) -> Vec<u32> {
-    if !asked.is_empty() {
-        return asked
-            .iter()
-            .copied()
-            .collect::<BTreeSet<_>>()
-            .into_iter()
-            .collect();
-    }
-    let cpus = u32::try_from(server_cpus).unwrap_or(u32::MAX);
-    if preset == Preset::Smoke {
-        return vec![1, cpus.max(2)];
-    }
-    let powers = (0..u32::BITS)
-        .map(|bit| 1 << bit)
-        .take_while(|&power| power <= cpus.max(4));
-    powers
-        .chain([cpus])
-        .collect::<BTreeSet<_>>()
-        .into_iter()
+/// Each cell over the one of the same server and workload with one worker.
+fn over_one_worker(cells: &[Cell]) -> Vec<(String, String)> {
+    cells
+        .iter()
+        .filter(|cell| cell.workers > 1)
+        .filter_map(|cell| {
+            let one = cells.iter().find(|one| {
+                one.workers == 1 && one.server == cell.server && one.workload == cell.workload
+            })?;
+            Some((one.id.clone(), cell.id.clone()))
+        })
         .collect()
+}
+
+/// The first, the second and the last.
+fn ends(counts: &[u32]) -> Vec<u32> {
+    let picked: BTreeSet<u32> = counts
+        .iter()
+        .take(2)
+        .chain(counts.last())
+        .copied()
+        .collect();
+    picked.into_iter().collect()
 }
 
 /// Those of `all` that are named; all where no name is given.
@@ -139,7 +241,7 @@ fn choose<'a, T>(
     all: &'a [T],
     names: &[String],
     kind: &str,
-    name_of: impl Fn(&T) -> &'static str,
+    name_of: impl Fn(&T) -> &str,
 ) -> anyhow::Result<Vec<&'a T>> {
     if let Some(unknown) = names
         .iter()
@@ -162,22 +264,19 @@ mod tests {
     use super::*;
 
     #[test]
-    fn workers_go_up_to_the_cpus_and_at_least_to_four() {
-        assert_eq!(worker_counts(&[], Preset::Quick, 1), [1, 2, 4]);
-        assert_eq!(worker_counts(&[], Preset::Quick, 6), [1, 2, 4, 6]);
-        assert_eq!(worker_counts(&[], Preset::Quick, 32), [1, 2, 4, 8, 16, 32]);
-        assert_eq!(worker_counts(&[], Preset::Smoke, 1), [1, 2]);
-        assert_eq!(worker_counts(&[8, 2, 8], Preset::Quick, 1), [2, 8]);
-    }
-
-    #[test]
     fn an_unknown_name_is_told_with_the_known_ones() {
         let error = Experiment::named(&["speed".to_owned()])
             .unwrap_err()
             .to_string();
         assert_eq!(
             error,
-            "there is no experiment 'speed'; choose from: throughput"
+            "there is no experiment 'speed'; choose from: headline, scaling, scaling-guests, fidelity, throughput"
         );
+    }
+
+    #[test]
+    fn the_ends_of_a_list_are_its_first_two_and_its_last() {
+        assert_eq!(ends(&[1, 2, 3, 4, 6, 8, 10]), [1, 2, 10]);
+        assert_eq!(ends(&[1]), [1]);
     }
 }

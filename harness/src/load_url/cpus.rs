@@ -1,6 +1,8 @@
 //! Which CPUs the generator takes.
 
-use crate::{cores::Topology, exit::usage, load_url::LoadArgs};
+use ::cores::Topology;
+
+use crate::{exit::usage, load_url::LoadArgs};
 
 /// Those asked for; else as many as asked for of those the server leaves free; else the generator's
 /// half of the machine.
@@ -22,7 +24,7 @@ pub fn choose(args: &LoadArgs, server_cpus: Option<&[u32]>) -> anyhow::Result<Ve
     let cpus = if given {
         args.cpus.clone()
     } else {
-        pick(&allowed, &topology.plan().generator_cpus, server_cpus)
+        pick(&allowed, &::cores::sides(&topology)?.1, server_cpus)
     };
     let threads = args.threads.map_or(cpus.len(), |threads| threads as usize);
     if threads <= cpus.len() {

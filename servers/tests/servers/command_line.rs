@@ -16,7 +16,7 @@ use crate::{
     launch::{CLUSTER, Ended, FLOOR, ONE_WORKER_EACH, PATIENCE, SINGLE, Server, THREADS, pid, run},
 };
 
-fn assert_one_line(ended: &Ended, code: i32, named: &str) {
+pub fn assert_one_line(ended: &Ended, code: i32, named: &str) {
     assert_eq!(ended.code, Some(code), "{ended:?}");
     assert!(ended.stdout.is_empty(), "{ended:?}");
     assert_eq!(ended.stderr.lines().count(), 1, "{ended:?}");

@@ -179,9 +179,12 @@ pub fn pid(number: u32) -> Pid {
     Pid::from_raw(number.cast_signed())
 }
 
-/// Run a command that ends by itself.
+/// Run a command that ends by itself. A server that serves instead is told to end when patience is
+/// at its end, and its exit code is then 124.
 pub fn run(program: &str, arguments: &[&str]) -> Ended {
-    let output = Command::new(program)
+    let output = Command::new("timeout")
+        .arg(PATIENCE.as_secs().to_string())
+        .arg(program)
         .args(arguments)
         .stdin(Stdio::null())
         .output()
@@ -203,15 +206,18 @@ fn command(program: &str, arguments: &[&str]) -> Command {
     command
 }
 
+/// The CPUs that the calling thread may use; there is at least one.
+pub fn allowed_cpus() -> Vec<usize> {
+    let allowed = sched_getaffinity(Pid::from_raw(0)).expect("affinity can be read");
+    (0..CpuSet::count())
+        .filter(|&cpu| allowed.is_set(cpu) == Ok(true))
+        .collect()
+}
+
 fn pin_this_thread() {
-    let this = Pid::from_raw(0);
-    let allowed = sched_getaffinity(this).expect("affinity can be read");
-    let first = (0..CpuSet::count())
-        .find(|&cpu| allowed.is_set(cpu) == Ok(true))
-        .expect("this thread runs somewhere");
     let mut one = CpuSet::new();
-    one.set(first).expect("the CPU exists");
-    sched_setaffinity(this, &one).expect("an allowed CPU may be chosen");
+    one.set(allowed_cpus()[0]).expect("the CPU exists");
+    sched_setaffinity(Pid::from_raw(0), &one).expect("an allowed CPU may be chosen");
 }
 
 fn read_lines(stream: impl Read + Send + 'static) -> Receiver<String> {

@@ -1,0 +1,159 @@
+//! When an experiment has been repeated often enough.
+//!
+//! The rule looks at how wide the intervals of the wanted throughput ratios are, never at where they
+//! lie. A set of cells none of whose ratios is still too wide is passed over from then on.
+
+use std::{
+    collections::BTreeMap,
+    time::{Duration, Instant},
+};
+
+use analysis::{PairedRatio, half_width};
+use schema::{CellSet, ExperimentPlan, Outcome, SCHEMA_VERSION, Stop, StopReason, Target};
+
+use crate::plan::trial_time;
+
+/// One trial in so many may be made again.
+const REPEATED_ONE_IN: u32 = 4;
+
+/// What an experiment has come to.
+pub struct Stopping<'a> {
+    experiment: &'a ExperimentPlan,
+    seed: u64,
+    began: Instant,
+    blocks: u32,
+    trials: u32,
+    repeats: u32,
+    /// Requests per second by cell and block; a trial made again takes the place of the first.
+    served: BTreeMap<usize, BTreeMap<u32, f64>>,
+    /// The half-width of each target's interval, where it has one.
+    widths: Vec<Option<f64>>,
+}
+
+impl<'a> Stopping<'a> {
+    /// Before its first block.
+    pub fn of(experiment: &'a ExperimentPlan, seed: u64) -> Self {
+        Self {
+            experiment,
+            seed,
+            began: Instant::now(),
+            blocks: 0,
+            trials: 0,
+            repeats: 0,
+            served: BTreeMap::new(),
+            widths: vec![None; experiment.stop.targets.len()],
+        }
+    }
+
+    /// A set is about to be measured.
+    pub const fn tries(&mut self) {
+        self.trials += 1;
+    }
+
+    /// A trial was made.
+    pub fn observed(&mut self, cell: usize, block: u32, outcome: &Outcome) {
+        if let Outcome::Measured(measured) = outcome {
+            let load = &measured.load;
+            let per_s = load.completed as f64 / load.elapsed_ns.max(1) as f64 * 1e9;
+            self.served.entry(cell).or_default().insert(block, per_s);
+        }
+    }
+
+    /// Blocks that are whole.
+    pub const fn blocks(&self) -> u32 {
+        self.blocks
+    }
+
+    /// Whether a marked trial may be made again. On a machine that is never quiet nearly all are
+    /// marked, and measuring each twice would gain nothing.
+    pub fn may_repeat(&self) -> bool {
+        self.repeats * REPEATED_ONE_IN < self.trials + REPEATED_ONE_IN
+    }
+
+    /// A trial is made again.
+    pub const fn repeats(&mut self) {
+        self.repeats += 1;
+    }
+
+    /// A block is whole.
+    pub fn block_done(&mut self) {
+        self.blocks += 1;
+        let targets = &self.experiment.stop.targets;
+        self.widths = targets.iter().map(|&target| self.width(target)).collect();
+    }
+
+    fn width(&self, target: Target) -> Option<f64> {
+        let subjects = self.served.get(&target.subject)?;
+        let (reference, subject): (Vec<f64>, Vec<f64>) = self
+            .served
+            .get(&target.reference)?
+            .iter()
+            .filter_map(|(block, &reference)| Some((reference, *subjects.get(block)?)))
+            .unzip();
+        let ratio = PairedRatio::new(&reference, &subject).ok()?;
+        half_width(&ratio.estimate(self.seed))
+    }
+
+    fn is_open(&self, width: Option<f64>) -> bool {
+        width.is_none_or(|width| width > self.experiment.stop.half_width)
+    }
+
+    /// Whether a set has to be measured again.
+    pub fn wants(&self, set: &CellSet) -> bool {
+        if self.blocks < self.experiment.stop.least_blocks {
+            return true;
+        }
+        let targets = &self.experiment.stop.targets;
+        targets.iter().zip(&self.widths).any(|(target, &width)| {
+            let concerned =
+                set.cells.contains(&target.reference) || set.cells.contains(&target.subject);
+            concerned && self.is_open(width)
+        })
+    }
+
+    /// Why no further block is to be made; nothing where one is.
+    pub fn reason(&self) -> Option<StopReason> {
+        let rule = &self.experiment.stop;
+        if self.blocks as usize >= self.experiment.blocks.len() {
+            return Some(StopReason::Blocks);
+        }
+        let enough = self.blocks >= rule.least_blocks;
+        if enough && !self.widths.iter().any(|&width| self.is_open(width)) {
+            return Some(StopReason::Target);
+        }
+        let next: Duration = self
+            .experiment
+            .sets
+            .iter()
+            .filter(|set| self.wants(set))
+            .map(|set| trial_time(self.experiment, set))
+            .sum();
+        let spent = self.began.elapsed() + next > Duration::from_nanos(rule.budget_ns);
+        // One block is made however long it takes.
+        (spent && self.blocks > 0).then_some(StopReason::Budget)
+    }
+
+    /// The widest of the wanted intervals; nothing where one of them has none.
+    pub fn widest(&self) -> Option<f64> {
+        self.widths
+            .iter()
+            .try_fold(0.0, |widest: f64, &width| Some(widest.max(width?)))
+            .filter(|_| !self.widths.is_empty())
+    }
+
+    /// To be written down.
+    pub fn stop(&self, reason: StopReason) -> Stop {
+        Stop {
+            schema_version: SCHEMA_VERSION,
+            experiment: self.experiment.name.clone(),
+            reason,
+            blocks: self.blocks,
+            widest: self.widest(),
+        }
+    }
+
+    /// Which experiment.
+    pub const fn experiment(&self) -> &'a ExperimentPlan {
+        self.experiment
+    }
+}

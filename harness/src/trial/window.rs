@@ -1,0 +1,203 @@
+//! What is read at the edges of a window, of all servers of a set.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    ops::Range,
+    sync::{Arc, Mutex, PoisonError},
+    time::{Duration, Instant},
+};
+
+use ::cores::{Reading, Slots};
+use load::Window;
+use schema::{Noise, SlotPlan, SlotUsage, TreeUsage};
+
+use crate::{
+    noise::{Sight, Watched},
+    resources::{Counters, Forest, pss_below},
+};
+
+/// A window that closes so much before its time, by the clock that saw it open, was not cut short.
+const EARLY: Duration = Duration::from_millis(20);
+
+/// Reads as the window opens and closes.
+pub struct Watch(Arc<Mutex<Edges>>);
+
+struct Edges {
+    measure: Duration,
+    guards: Vec<i32>,
+    /// Loads that have not closed their window.
+    loads: usize,
+    slots: Option<Arc<Slots>>,
+    forest: Option<Forest>,
+    approached: Option<Sight>,
+    opened: Option<Edge>,
+    closed: Option<Edge>,
+    passed: Option<Sight>,
+    trouble: Option<String>,
+}
+
+/// What all servers had used at one moment.
+struct Edge {
+    at: Instant,
+    slots: Vec<Reading>,
+    servers: BTreeMap<i32, anyhow::Result<Counters>>,
+}
+
+/// What one server used.
+pub struct Used {
+    /// Its process tree.
+    pub tree: TreeUsage,
+    /// What disturbed it.
+    pub noise: Noise,
+}
+
+/// What was read, for the asking.
+pub struct Readings {
+    edges: Edges,
+    noise: Option<Noise>,
+}
+
+impl Watch {
+    /// Over the servers below these guards, each with a load of its own.
+    pub fn over(guards: Vec<i32>, slots: Option<Arc<Slots>>, measure: Duration) -> Self {
+        Self(Arc::new(Mutex::new(Edges {
+            measure,
+            loads: guards.len(),
+            guards,
+            slots,
+            forest: None,
+            approached: None,
+            opened: None,
+            closed: None,
+            passed: None,
+            trouble: None,
+        })))
+    }
+
+    /// What each of the loads calls; their windows are the same, so the first to come to an edge reads
+    /// for all. A load that is cut short closes its window early, and is passed over.
+    ///
+    /// As the window opens the servers are at work, so their processes are found before; once it has
+    /// closed nothing is asked of them any more, and there is time to look for new ones.
+    pub fn hook(&self) -> Arc<dyn Fn(Window) + Send + Sync> {
+        let edges = Arc::clone(&self.0);
+        Arc::new(move |window| {
+            let mut edges = edges.lock().unwrap_or_else(PoisonError::into_inner);
+            match window {
+                Window::Approaches if edges.approached.is_none() => edges.approach(),
+                Window::Opened if edges.opened.is_none() => {
+                    edges.opened = Some(edges.read(edges.forest.as_ref()));
+                }
+                Window::Closed => edges.close(),
+                Window::Approaches | Window::Opened => {}
+            }
+        })
+    }
+
+    /// What was read, once the loads are over.
+    pub fn readings(self, watched: &Watched<'_>) -> Readings {
+        let edges = {
+            let mut edges = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+            Edges {
+                measure: edges.measure,
+                loads: edges.loads,
+                guards: std::mem::take(&mut edges.guards),
+                slots: edges.slots.take(),
+                forest: edges.forest.take(),
+                approached: edges.approached.take(),
+                opened: edges.opened.take(),
+                closed: edges.closed.take(),
+                passed: edges.passed.take(),
+                trouble: edges.trouble.take(),
+            }
+        };
+        let noise = match (&edges.approached, &edges.passed) {
+            (Some(earlier), Some(later)) => Some(later.since(earlier, *watched, None)),
+            _ => None,
+        };
+        Readings { edges, noise }
+    }
+}
+
+impl Edges {
+    fn approach(&mut self) {
+        let limited = self.slots.as_ref().map(|slots| slots.limit());
+        if let Some(Err(error)) = limited {
+            self.trouble = Some(error.to_string());
+        }
+        self.forest = Some(Forest::below(&self.guards));
+        self.approached = Some(Sight::now(&self.own()));
+    }
+
+    fn close(&mut self) {
+        self.loads = self.loads.saturating_sub(1);
+        let lasted = self.opened.as_ref().map(|opened| opened.at.elapsed());
+        let in_time = lasted.is_some_and(|lasted| lasted + EARLY >= self.measure);
+        if self.closed.is_none() && (in_time || self.loads == 0) {
+            let forest = Forest::below(&self.guards);
+            self.closed = Some(self.read(Some(&forest)));
+            self.passed = Some(Sight::now(&self.own()));
+        }
+    }
+
+    /// The processes under measurement, and this one.
+    fn own(&self) -> BTreeSet<i32> {
+        let this = std::process::id().cast_signed();
+        let mut own = crate::resources::descendants_of(this);
+        own.insert(this);
+        own
+    }
+
+    /// Slots first: they go on while the rest is read.
+    fn read(&self, forest: Option<&Forest>) -> Edge {
+        let at = Instant::now();
+        Edge {
+            at,
+            slots: self
+                .slots
+                .as_ref()
+                .map(|slots| slots.read())
+                .unwrap_or_default(),
+            servers: forest.map(Forest::read).unwrap_or_default(),
+        }
+    }
+}
+
+impl Readings {
+    /// What a server used, and the memory it holds now.
+    pub fn usage(&mut self, guard: i32) -> anyhow::Result<Used> {
+        if let Some(trouble) = &self.edges.trouble {
+            anyhow::bail!("{trouble}");
+        }
+        let take = |edge: &mut Option<Edge>| edge.as_mut()?.servers.remove(&guard);
+        let (opened, closed) = (take(&mut self.edges.opened), take(&mut self.edges.closed));
+        let (Some(opened), Some(closed)) = (opened, closed) else {
+            anyhow::bail!(
+                "the server's CPU time was not read, as its load ended before the window opened"
+            );
+        };
+        let (opened, closed) = (opened?, closed?);
+        let noise = Noise {
+            run_queue_wait_ns: closed.run_queue_wait_since(&opened),
+            ..self.noise.clone().unwrap_or_default()
+        };
+        Ok(Used {
+            tree: closed.since(&opened, pss_below(guard)?),
+            noise,
+        })
+    }
+
+    /// What the slots of a server gave.
+    pub fn slots(&self, range: Range<usize>, plan: SlotPlan) -> Vec<SlotUsage> {
+        let (Some(opened), Some(closed)) = (&self.edges.opened, &self.edges.closed) else {
+            return Vec::new();
+        };
+        let elapsed_ns = u64::try_from((closed.at - opened.at).as_nanos()).unwrap_or(u64::MAX);
+        range
+            .filter_map(|index| {
+                let (then, now) = (opened.slots.get(index)?, closed.slots.get(index)?);
+                Some(now.since(then, plan, elapsed_ns))
+            })
+            .collect()
+    }
+}
