@@ -230,6 +230,7 @@ mod tests {
             cpus: vec![0],
             workload: Workload::Hello,
             connections: 20 * workers,
+            path: None,
         }
     }
 

@@ -187,6 +187,7 @@ impl Bench<'_> {
                 cpus: self.cores.server_cpus.clone(),
                 workload: WORKLOAD,
                 connections: CONNECTIONS,
+                path: None,
             })
             .collect();
         let frame = Frame {

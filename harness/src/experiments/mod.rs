@@ -198,6 +198,7 @@ impl Ask<'_> {
             cpus,
             workload,
             connections: CONNECTIONS_PER_WORKER * workers,
+            path: None,
         }
     }
 

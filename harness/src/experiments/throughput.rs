@@ -34,6 +34,7 @@ pub(super) fn draft(ask: &Ask) -> Draft {
                 cpus: ask.cores.server_cpus.clone(),
                 workload,
                 connections: ask.connections,
+                path: None,
             }));
         }
     }
