@@ -122,7 +122,7 @@ fn judged<'s, 'a>(attempts: &'s BTreeMap<u32, Attempt<'a>>) -> Option<&'s Attemp
     let most = attempts.values().map(Vec::len).max()?;
     let whole = || attempts.values().filter(|attempt| attempt.len() == most);
     let unmarked = |attempt: &&Attempt<'_>| !attempt.iter().any(|(_, m)| is_marked(m));
-    whole().find(unmarked).or_else(|| whole().last())
+    whole().find(unmarked).or_else(|| whole().next_back())
 }
 
 impl Repeats {

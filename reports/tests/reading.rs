@@ -15,6 +15,9 @@ fn stored(run: &Run) -> TempDir {
     folder
 }
 
+/// A change to a plan, and what is said of it.
+type Contradiction = (fn(&mut Plan), &'static str);
+
 /// Reads, and gives back the refusal, which must be one line.
 fn refusal(folder: &Path) -> String {
     let error = read_folder(folder).unwrap_err().to_string();
@@ -191,7 +194,7 @@ fn a_plan_that_contradicts_itself_is_refused() {
         "{error}"
     );
 
-    let contradictions: [(fn(&mut Plan), &str); 7] = [
+    let contradictions: [Contradiction; 7] = [
         (
             |plan| plan.cells[1].id = plan.cells[0].id.clone(),
             "two cells",

@@ -125,15 +125,16 @@ fn draw(figure: &Figure, panel: &Panel<'_>, format: Format) -> Canvas {
     });
     let ideals = lines.iter().map(|line| figure.ideal.at(line, most));
     let greatest = tops.chain(ideals.flatten()).fold(0.0, f64::max);
-    let floor = match figure.ideal {
-        Ideal::One => 1.1,
-        Ideal::TimesOne | Ideal::AsOne => 0.0,
+    let heights = (BOTTOM, TOP);
+    let y = match figure.ideal {
+        Ideal::One => Scale::from_zero(greatest.max(1.1), heights),
+        Ideal::TimesOne | Ideal::AsOne => Scale::to_a_label(greatest, TICKS, heights),
     };
     let mut plot = Plot {
         canvas: Canvas::new(format, HEIGHT),
         format,
         right: endings::right(format, names.iter().map(String::as_str)),
-        y: Scale::to_a_label(greatest.max(floor), TICKS, (BOTTOM, TOP)),
+        y,
         most,
     };
     let mut counts: Vec<u32> = marks().map(|mark| mark.workers).collect();

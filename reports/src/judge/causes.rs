@@ -3,7 +3,7 @@
 //! Throughput is CPU time that was used, over CPU time per request. So the efficiency of N workers
 //! is the product of two ratios, each of N workers to one: the share of their CPU time that they
 //! used, and (upside down) what a request took of it. The one that lies further from 1, on the side
-//! of the product, is the cause. Where requests wait, CPU time is not what limits them, and the
+//! of the product, is the cause, and the other is named where it did its part. Where requests wait, CPU time is not what limits them, and the
 //! cause is how long they took.
 
 use schema::{Cell, Cores, Workload};
@@ -17,6 +17,9 @@ use crate::{
 
 /// A hypervisor is named where it took this part of what is missing.
 const MOST_OF_IT: f64 = 0.5;
+
+/// The lesser of two causes is named where it brought about this part of the whole.
+const ITS_PART: f64 = 0.25;
 
 /// One cell's means.
 struct Means {
@@ -64,16 +67,17 @@ pub(super) fn cause(measurements: &Measurements<'_>, one: &Cell, many: &Cell) ->
     }
     let by_time = (together.used / alone.used.max(f64::MIN_POSITIVE)).ln();
     let by_cost = (alone.cpu_ns / together.cpu_ns.max(f64::MIN_POSITIVE)).ln();
-    let shortfall = by_time + by_cost < 0.0;
-    let time_is_the_cause = if shortfall {
-        by_time < by_cost
+    let all = by_time + by_cost;
+    let mut causes = [
+        (by_time / all, used_time(&alone, &together, many.cores)),
+        (by_cost / all, cost(&alone, &together, all < 0.0)),
+    ];
+    causes.sort_by(|(a, _), (b, _)| b.total_cmp(a));
+    let [(_, first), (part, second)] = causes;
+    Some(if part > ITS_PART {
+        format!("{first}; and {second}")
     } else {
-        by_time > by_cost
-    };
-    Some(if time_is_the_cause {
-        used_time(&alone, &together, many.cores)
-    } else {
-        cost(&alone, &together, shortfall)
+        first
     })
 }
 

@@ -1,6 +1,8 @@
 //! The main questions, answered: many workers over one, and processes over threads.
 
-use schema::{Cell, Comparison, Cores, Estimate, Headline, HeadlineKind, Metric, Workload};
+use schema::{
+    Cell, Comparison, Cores, Estimate, Headline, HeadlineKind, Metric, Verdict, Workload,
+};
 
 use super::{
     causes::cause,
@@ -104,7 +106,11 @@ fn headline(measurements: &Measurements<'_>, question: Question<'_>) -> Option<H
     let outcome = match &efficiency {
         Some(efficiency) if limit.is_none() => {
             let linear = linearity(measurements, efficiency, pair);
-            format!("{outcome}, and {linear}")
+            match comparison.verdict {
+                // That many serve more than one goes without saying.
+                Verdict::Better => linear,
+                _ => format!("{outcome}, and {linear}"),
+            }
         }
         _ => outcome,
     };

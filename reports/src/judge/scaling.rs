@@ -1,7 +1,5 @@
 //! Throughput by number of cores: one curve for each server and workload.
 
-use std::collections::BTreeSet;
-
 use analysis::{Sample, estimate};
 use schema::{Cell, Cores, Law, ScalingCurve, ScalingPoint};
 
@@ -26,7 +24,9 @@ pub(super) fn curves(measurements: &Measurements<'_>) -> Vec<ScalingCurve> {
         .iter()
         .filter(|group| group.experiment == experiment::SCALING && group.cores != Cores::Shared)
         .flat_map(|group| {
-            let servers: BTreeSet<&str> = group.cells.iter().map(|c| c.server.as_str()).collect();
+            // Cells of a group stand in the order of their servers.
+            let mut servers: Vec<&str> = group.cells.iter().map(|c| c.server.as_str()).collect();
+            servers.dedup();
             let curves = servers
                 .into_iter()
                 .filter_map(|server| curve(measurements, group, server));

@@ -2,7 +2,6 @@
 
 use schema::{
     Comparison, Cores, Estimate, Headline as MainAnswer, HeadlineKind, Metric, Verdict, Verdicts,
-    Workload,
 };
 
 use crate::{
@@ -33,6 +32,7 @@ pub(super) struct Answer<'a> {
     /// Where workers have a core each.
     pub(super) efficiency: Option<Estimate>,
     pub(super) by_cpu_given: Option<Estimate>,
+    pub(super) emulated: bool,
 }
 
 impl<'a> Headline<'a> {
@@ -87,9 +87,9 @@ impl<'a> Headline<'a> {
             .filter_map(|comparison| {
                 let cell = run.cell(&comparison.subject)?;
                 let title = format!(
-                    "{}: {} over one",
-                    capital(who(&cell.server)),
-                    in_letters(cell.workers)
+                    "Throughput: {} {} over one",
+                    in_letters(cell.workers),
+                    who(&cell.server)
                 );
                 Some(Answer::seen(run, title, comparison))
             });
@@ -154,10 +154,10 @@ impl<'a> Answer<'a> {
     fn main(answer: &'a MainAnswer) -> Self {
         let number = in_letters(answer.workers);
         let title = match answer.kind {
-            HeadlineKind::Processes => format!("Processes: {number} over one"),
-            HeadlineKind::Threads => format!("Threads: {number} over one"),
+            HeadlineKind::Processes => format!("Throughput: {number} processes over one"),
+            HeadlineKind::Threads => format!("Throughput: {number} threads over one"),
             HeadlineKind::ProcessesOverThreads => {
-                format!("{} processes over {number} threads", capital(&number))
+                format!("Throughput: {number} processes over {number} threads")
             }
         };
         let cores = match answer.cores {
@@ -166,11 +166,19 @@ impl<'a> Answer<'a> {
         };
         Self {
             title,
-            setting: format!("throughput of {}, on {cores}", asked(answer.workload)),
+            setting: format!("GET {}, on {cores}", answer.workload.target()),
             comparison: &answer.throughput,
             efficiency: answer.efficiency,
             by_cpu_given: answer.by_cpu_given,
+            emulated: answer.cores == Cores::Emulated,
         }
+    }
+
+    /// The finding without what stands in its card.
+    pub(super) fn sentence(&self) -> &'a str {
+        let sentence = self.comparison.sentence.as_str();
+        let setting = sentence.strip_prefix('[').and_then(|s| s.split_once("] "));
+        setting.map_or(sentence, |(_, finding)| finding)
     }
 
     fn seen(run: &Run, title: String, comparison: &'a Comparison) -> Self {
@@ -185,6 +193,7 @@ impl<'a> Answer<'a> {
             comparison,
             efficiency: None,
             by_cpu_given: None,
+            emulated: cell.is_some_and(|cell| cell.cores == Cores::Emulated),
         }
     }
 }
@@ -194,12 +203,8 @@ pub(crate) fn in_sentences(run: &Run, verdicts: &Verdicts) -> (&'static str, Vec
     let headline = Headline::new(run, verdicts);
     let sentences = headline
         .answers()
-        .map(|answer| capital(&answer.comparison.sentence));
+        .map(|answer| capital(answer.sentence()));
     (headline.answer(), sentences.collect())
-}
-
-fn asked(workload: Workload) -> String {
-    format!("GET {}", workload.target())
 }
 
 fn who(server: &str) -> &str {

@@ -84,7 +84,7 @@ fn header(run: &Run, verdicts: &Verdicts, headline: &Headline<'_>) -> Markup {
                     b { "Do not quote this run." } " What follows was seen, and what is wrong with it is told first below."
                 }
             }
-            @for answer in headline.answers() { p.lead { (typeset(&answer.comparison.sentence)) } }
+            @for answer in headline.answers() { p.lead { (typeset(answer.sentence())) } }
             @if headline.answers().next().is_some() {
                 div.cards { @for answer in headline.answers() { (card(answer)) } }
             }
@@ -108,6 +108,7 @@ fn card(answer: &Answer<'_>) -> Markup {
                     None => "too few trials for an interval",
                 }
                 br; (answer.setting)
+                @if answer.emulated { " " span.label { "emulated" } }
                 @if let Some(efficiency) = &answer.efficiency { br; "efficiency " (self::ratio(efficiency)) }
                 @if let Some(by_cpu) = &answer.by_cpu_given { br; (self::ratio(by_cpu)) "× by CPU time given" }
             }
@@ -148,11 +149,22 @@ fn group_section(run: &Run, verdicts: &Verdicts, group: &GroupPages<'_>) -> Mark
             }
             @if !group.panel.bars.is_empty() {
                 @if let Some(why) = group.no_latency() { p.explain { (why) } }
-                h3 { "All figures" }
-                p.explain { "Means over trials, each with its 95 % interval below it." }
-                (tables::estimates(run, &group.group, &group.panel))
+                @if curves.is_empty() {
+                    h3 { "All figures" }
+                    (figures(run, group))
+                } @else {
+                    // Most of them stand in the table of speed-ups already.
+                    details { summary { "All figures" } (figures(run, group)) }
+                }
             }
         }
+    }
+}
+
+fn figures(run: &Run, group: &GroupPages<'_>) -> Markup {
+    html! {
+        p.explain { "Means over trials, each with its 95 % interval below it." }
+        (tables::estimates(run, &group.group, &group.panel))
     }
 }
 

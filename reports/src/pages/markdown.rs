@@ -26,7 +26,7 @@ pub(super) fn page(run: &Run, verdicts: &Verdicts, groups: &[GroupPages<'_>]) ->
         page.line("**Do not quote this run.** What follows was seen, and what is wrong with it is told first below.");
     }
     for answer in headline.answers() {
-        page.line(&escaped(&capital(&answer.comparison.sentence)));
+        page.line(&escaped(&capital(answer.sentence())));
     }
     if !verdicts.caveats.is_empty() {
         page.line("## What to know before quoting this");

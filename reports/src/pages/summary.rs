@@ -7,8 +7,8 @@ use schema::{Estimate, ScalingCurve, Verdicts};
 use super::{GroupPages, group_panels, headline::Headline, sections::curves};
 use crate::{
     Run,
-    figures::{capital, duration, interval, mebibytes, micros, rate, ratio},
-    groups::counted,
+    figures::{capital, duration, interval, mebibytes, micros, rate},
+    groups::{counted, experiment},
 };
 
 const HEADS: [&str; 7] = [
@@ -28,9 +28,12 @@ pub fn summary(run: &Run, verdicts: &Verdicts) -> String {
     let mut text = String::new();
     let _ = writeln!(text, "{}", headline.answer());
     for answer in headline.answers() {
-        let _ = writeln!(text, "- {}", capital(&answer.comparison.sentence));
+        let _ = writeln!(text, "- {}", capital(answer.sentence()));
     }
-    for group in group_panels(run, verdicts) {
+    let mut groups = group_panels(run, verdicts);
+    // It is the instrument that they are about, and the pages tell it.
+    groups.retain(|group| group.group.experiment != experiment::FIDELITY);
+    for group in groups {
         let curves: Vec<&ScalingCurve> = curves(&group.group, verdicts).collect();
         let _ = writeln!(text, "\n{}", group.group.describe());
         text.push_str(&if curves.is_empty() {
@@ -72,7 +75,7 @@ fn speedups(curves: &[&ScalingCurve]) -> String {
             let mut points = curve.points.iter();
             points
                 .find(|point| point.workers == count)
-                .map_or_else(String::new, |point| ratio(&point.speedup))
+                .map_or_else(String::new, |point| format!("{:.2}", point.speedup.point))
         }));
         rows.push(row);
     }

@@ -113,7 +113,7 @@ fn cells_of(name: &str) -> Vec<Cell> {
 fn of(name: &str, server: &str, workers: u32, workload: Workload) -> Cell {
     let mut cell = cell(server, workers);
     cell.id = format!("{name}-{server}-w{workers}-{}", workload.name());
-    cell.experiment = name.to_owned();
+    name.clone_into(&mut cell.experiment);
     cell.cores = Cores::Emulated;
     cell.workload = workload;
     cell.connections = 8 * workers;

@@ -3,7 +3,7 @@
 use maud::{Markup, html};
 
 use super::tables::typeset;
-use crate::pages::sections::{Part, Section, Table};
+use crate::pages::sections::{Head, Part, Section, Table};
 
 pub(super) fn section(section: &Section) -> Markup {
     html! {
@@ -32,8 +32,7 @@ pub(super) fn parts(parts: &[Part], label: &str) -> Markup {
 pub(super) fn table(table: &Table, label: &str) -> Markup {
     let number = |column: usize| {
         let head = table.heads.get(column);
-        head.is_some_and(|head| head.is_number())
-            .then_some("number")
+        head.is_some_and(Head::is_number).then_some("number")
     };
     html! {
         div.scroll role="region" tabindex="0" aria-label=(label) {

@@ -1,8 +1,9 @@
 //! The picture behind the question: one cashier, or ten counters.
 
 use maud::{Markup, html};
+use schema::Cores;
 
-use crate::{Run, groups::counted};
+use crate::{Run, figures::in_letters, groups::counted};
 
 /// Customers in either picture: the same line, served by one or by ten.
 const CUSTOMERS: u32 = 10;
@@ -27,14 +28,23 @@ pub(super) fn story(run: &Run) -> Markup {
 
 /// The picture with the numbers of this run.
 fn here(run: &Run) -> String {
+    let cells = || run.plan.cells.iter();
+    let cashiers = |cores: &[Cores]| {
+        let of_kind = cells().filter(|cell| cores.contains(&cell.cores));
+        of_kind.map(|cell| cell.workers).max().unwrap_or(0)
+    };
+    let emulated = cashiers(&[Cores::Emulated]);
+    if emulated > 0 {
+        let counters = match emulated {
+            1 => "one counter".to_owned(),
+            _ => format!("{} counters", in_letters(emulated)),
+        };
+        return format!(
+            "This run had {counters} that are emulated: each cashier has the same small share of a real one, and never another's."
+        );
+    }
     let counters = run.plan.cores.server_cpus.len();
-    let cashiers = run
-        .plan
-        .cells
-        .iter()
-        .map(|cell| cell.workers)
-        .max()
-        .unwrap_or(0) as usize;
+    let cashiers = cashiers(&[Cores::Shared, Cores::Real]) as usize;
     let scene = format!(
         "This run had {} for its servers and up to {}",
         counted(counters, "counter"),

@@ -69,13 +69,21 @@ fn rows(curve: &ScalingCurve) -> Vec<Vec<String>> {
         .iter()
         .map(|point| {
             let given = point.given_over_quota;
+            let against_itself = point.workers == 1;
+            let over_one = |estimate: &Estimate| {
+                if against_itself {
+                    "1".to_owned()
+                } else {
+                    with_interval(estimate)
+                }
+            };
             vec![
                 curve.server.clone(),
                 point.workers.to_string(),
                 figures::rate(point.throughput_per_s.point),
-                with_interval(&point.speedup),
-                with_interval(&point.efficiency),
-                ratio(&point.speedup_by_cpu_given),
+                over_one(&point.speedup),
+                over_one(&point.efficiency),
+                over_one(&point.speedup_by_cpu_given),
                 given.map_or_else(|| "–".to_owned(), |given| percent(given.point)),
             ]
         })

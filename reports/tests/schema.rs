@@ -1,0 +1,163 @@
+//! `verdicts.json` is what `verdicts.schema.json` promises, whatever was measured.
+
+mod synthetic;
+
+use std::{path::Path, sync::LazyLock};
+
+use jsonschema::Validator;
+use reports::{ReadError, Run, judge};
+use schema::{Estimate, Law, Verdicts};
+use serde_json::{Value, json};
+use synthetic::{
+    emulated::{EVERY, Shown, calibration, emulated, linear},
+    typical,
+};
+
+static SCHEMA: LazyLock<Validator> = LazyLock::new(|| {
+    let schema: Value = serde_json::from_str(include_str!("../verdicts.schema.json")).unwrap();
+    jsonschema::meta::validate(&schema).unwrap();
+    jsonschema::validator_for(&schema).unwrap()
+});
+
+fn errors(document: &Value) -> Vec<String> {
+    SCHEMA
+        .iter_errors(document)
+        .map(|error| format!("{}: {error}", error.instance_path()))
+        .collect()
+}
+
+fn written(verdicts: &Verdicts) -> Value {
+    serde_json::to_value(verdicts).unwrap()
+}
+
+fn fits(run: &Run) -> Value {
+    let document = written(&judge(run));
+    let errors = errors(&document);
+    assert!(errors.is_empty(), "{errors:#?}");
+    document
+}
+
+#[test]
+fn verdicts_of_every_shape_of_run_fit_the_schema() {
+    let mut nothing = typical(1);
+    nothing.observations.clear();
+    let mut no_memory = typical(3);
+    synthetic::every_trial(&mut no_memory, |m| m.server.pss_bytes = None);
+    let mut calibrated = emulated(&EVERY, 3, linear);
+    calibrated.calibration = Some(calibration());
+    let runs = [
+        typical(1),
+        typical(5),
+        nothing,
+        no_memory,
+        emulated(&["headline"], 1, linear),
+        emulated(&["scaling"], 3, |cell, block| Shown {
+            given: 1.0 - 0.03 * f64::from(cell.workers),
+            ..linear(cell, block)
+        }),
+        emulated(&["fidelity"], 2, linear),
+        calibrated,
+    ];
+    for run in &runs {
+        fits(run);
+    }
+}
+
+#[test]
+fn a_law_fits_the_schema_fitted_or_not_refused_or_not() {
+    let mut verdicts = judge(&emulated(&["scaling"], 1, linear));
+    let figure = |point| Estimate {
+        point,
+        interval: None,
+    };
+    let law = |peak, refusal: Option<&str>| Law::Fitted {
+        alpha: figure(0.02),
+        beta: figure(0.0001),
+        gamma: figure(8_000.0),
+        r_squared: 0.99,
+        peak,
+        refusal: refusal.map(str::to_owned),
+    };
+    let laws = [
+        law(Some(figure(99.0)), None),
+        law(None, Some("it was measured in too few places")),
+        Law::NotFitted {
+            reason: "too few numbers of workers were measured".to_owned(),
+        },
+    ];
+    for law in laws {
+        verdicts.scaling[0].law = law;
+        let errors = errors(&written(&verdicts));
+        assert!(errors.is_empty(), "{errors:#?}");
+    }
+}
+
+#[test]
+fn the_verdicts_of_the_committed_run_fit_the_schema() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("example");
+    match reports::read_folder(&folder) {
+        Ok(run) => {
+            fits(&run);
+        }
+        // Measured before version 3.
+        Err(ReadError::Version { found: 2, .. }) => {}
+        Err(error) => panic!("{error}"),
+    }
+}
+
+#[test]
+fn a_document_that_is_wrong_anywhere_is_refused() {
+    let mut run = emulated(&EVERY, 1, linear);
+    run.calibration = Some(calibration());
+    let document = fits(&run);
+    let wrong: [(&str, Value); 9] = [
+        ("/schema_version", json!(2)),
+        ("/valid", json!("yes")),
+        ("/headlines/0/kind", json!("coroutines")),
+        ("/headlines/0/throughput/verdict", json!("splendid")),
+        ("/estimates/0/throughput_per_s/interval", json!([1.0])),
+        ("/scaling/0/workload", json!({"cpu": {"ms": 5}})),
+        ("/scaling/0/law", json!({})),
+        ("/calibration/same/rate", json!([0.05, 0.02, 7.0])),
+        ("/caveats/0", json!("no full stop")),
+    ];
+    for (place, value) in wrong {
+        let mut document = document.clone();
+        *document.pointer_mut(place).unwrap() = value;
+        assert!(!errors(&document).is_empty(), "{place}");
+    }
+}
+
+#[test]
+fn a_field_too_many_or_too_few_is_refused_at_every_level() {
+    let mut run = emulated(&EVERY, 1, linear);
+    run.calibration = Some(calibration());
+    let document = fits(&run);
+    let objects = [
+        "",
+        "/headlines/0",
+        "/headlines/0/throughput",
+        "/headlines/0/throughput/ratio",
+        "/estimates/0",
+        "/scaling/0",
+        "/scaling/0/points/0",
+        "/fidelity",
+        "/fidelity/against_real/0",
+        "/calibration",
+        "/calibration/machine",
+        "/calibration/same",
+        "/calibration/power/0",
+    ];
+    for place in objects {
+        let fields = document.pointer(place).unwrap().as_object().unwrap();
+        for field in fields.keys() {
+            let mut document = document.clone();
+            let object = document.pointer_mut(place).unwrap();
+            object.as_object_mut().unwrap().remove(field);
+            assert!(!errors(&document).is_empty(), "{place} without {field}");
+        }
+        let mut document = document.clone();
+        document.pointer_mut(place).unwrap()["surprise"] = json!(1);
+        assert!(!errors(&document).is_empty(), "{place} with a surprise");
+    }
+}
