@@ -189,7 +189,7 @@ pub fn measure(setting: &Setting, store: &mut Store) -> anyhow::Result<()> {
 }
 
 /// Every set once; false where the user wants to leave.
-fn make_block(
+pub fn make_block(
     setting: &Setting,
     experiment: &ExperimentPlan,
     stopping: &mut Stopping<'_>,

@@ -24,6 +24,9 @@ pub struct Stopping<'a> {
     blocks: u32,
     trials: u32,
     repeats: u32,
+    /// Blocks behind one ratio: two where they are made in turns, one in each order.
+    per_ratio: u32,
+    failed: bool,
     /// Requests per second by cell and block; a trial made again takes the place of the first.
     served: BTreeMap<usize, BTreeMap<u32, f64>>,
     /// The half-width of each target's interval, where it has one.
@@ -40,8 +43,18 @@ impl<'a> Stopping<'a> {
             blocks: 0,
             trials: 0,
             repeats: 0,
+            per_ratio: 1,
+            failed: false,
             served: BTreeMap::new(),
             widths: vec![None; experiment.stop.targets.len()],
+        }
+    }
+
+    /// Where two blocks, one in each order, make one ratio; it never ends between them.
+    pub fn in_turns(experiment: &'a ExperimentPlan, seed: u64) -> Self {
+        Self {
+            per_ratio: 2,
+            ..Self::of(experiment, seed)
         }
     }
 
@@ -52,11 +65,20 @@ impl<'a> Stopping<'a> {
 
     /// A trial was made.
     pub fn observed(&mut self, cell: usize, block: u32, outcome: &Outcome) {
-        if let Outcome::Measured(measured) = outcome {
-            let load = &measured.load;
-            let per_s = load.completed as f64 / load.elapsed_ns.max(1) as f64 * 1e9;
-            self.served.entry(cell).or_default().insert(block, per_s);
+        match outcome {
+            Outcome::Measured(measured) => {
+                let load = &measured.load;
+                let per_s = load.completed as f64 / load.elapsed_ns.max(1) as f64 * 1e9;
+                self.served.entry(cell).or_default().insert(block, per_s);
+            }
+            Outcome::Failed(_) => self.failed = true,
+            Outcome::NotMeasured { .. } => {}
         }
+    }
+
+    /// Whether any trial failed.
+    pub const fn has_failed(&self) -> bool {
+        self.failed
     }
 
     /// Blocks that are whole.
@@ -83,15 +105,33 @@ impl<'a> Stopping<'a> {
     }
 
     fn width(&self, target: Target) -> Option<f64> {
-        let subjects = self.served.get(&target.subject)?;
+        let subjects = self.means(target.subject)?;
         let (reference, subject): (Vec<f64>, Vec<f64>) = self
-            .served
-            .get(&target.reference)?
+            .means(target.reference)?
             .iter()
             .filter_map(|(block, &reference)| Some((reference, *subjects.get(block)?)))
             .unzip();
         let ratio = PairedRatio::new(&reference, &subject).ok()?;
         half_width(&ratio.estimate(self.seed))
+    }
+
+    /// The geometric mean of the blocks behind each ratio; those that are not whole are left out.
+    fn means(&self, cell: usize) -> Option<BTreeMap<u32, f64>> {
+        let mut blocks: BTreeMap<u32, Vec<f64>> = BTreeMap::new();
+        for (block, &per_s) in self.served.get(&cell)? {
+            let ratio = block / self.per_ratio;
+            blocks.entry(ratio).or_default().push(per_s.ln());
+        }
+        let whole = |logarithms: &Vec<f64>| logarithms.len() == self.per_ratio as usize;
+        let mean = |logarithms: &[f64]| logarithms.iter().sum::<f64>() / logarithms.len() as f64;
+        let means = blocks
+            .into_iter()
+            .filter(|(_, logarithms)| whole(logarithms));
+        Some(
+            means
+                .map(|(block, logarithms)| (block, mean(&logarithms).exp()))
+                .collect(),
+        )
     }
 
     fn is_open(&self, width: Option<f64>) -> bool {
@@ -114,6 +154,9 @@ impl<'a> Stopping<'a> {
     /// Why no further block is to be made; nothing where one is.
     pub fn reason(&self) -> Option<StopReason> {
         let rule = &self.experiment.stop;
+        if !self.blocks.is_multiple_of(self.per_ratio) {
+            return None;
+        }
         if self.blocks as usize >= self.experiment.blocks.len() {
             return Some(StopReason::Blocks);
         }
@@ -128,7 +171,8 @@ impl<'a> Stopping<'a> {
             .filter(|set| self.wants(set))
             .map(|set| trial_time(self.experiment, set))
             .sum();
-        let spent = self.began.elapsed() + next > Duration::from_nanos(rule.budget_ns);
+        let spent =
+            self.began.elapsed() + next * self.per_ratio > Duration::from_nanos(rule.budget_ns);
         // One block is made however long it takes.
         (spent && self.blocks > 0).then_some(StopReason::Budget)
     }
