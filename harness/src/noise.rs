@@ -131,22 +131,22 @@ impl Sight {
         cpus.iter().map(of).sum()
     }
 
-    /// CPU time of tasks that ran on one of `cpus` last, then or now.
+    /// CPU time of tasks that ran on one of `cpus` last; of those that did so at one of the two moments,
+    /// half of it.
     fn foreign_since(&self, earlier: &Self, cpus: &[u32]) -> u64 {
         let used = |(tid, now): (&i32, &Task)| {
             let then = earlier
                 .tasks
                 .get(tid)
                 .filter(|then| then.process == now.process);
-            let here = cpus.contains(&now.cpu) || then.is_some_and(|then| cpus.contains(&then.cpu));
-            let used_before = match then {
-                Some(then) => then.used_ns,
-                // What began since has used all of it since.
-                None => 0,
-            };
-            here.then(|| now.used_ns.saturating_sub(used_before))
+            // What began since has used all of it since.
+            let used = now
+                .used_ns
+                .saturating_sub(then.map_or(0, |then| then.used_ns));
+            let here = |task: &Task| u64::from(cpus.contains(&task.cpu));
+            used * (here(now) + here(then.unwrap_or(now))) / 2
         };
-        self.tasks.iter().filter_map(used).sum()
+        self.tasks.iter().map(used).sum()
     }
 }
 

@@ -3,6 +3,7 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use ::cores::slot_plan;
+use analysis::LEAST_BEFORE_STOPPING;
 use rand::{SeedableRng, seq::SliceRandom};
 use rand_chacha::ChaCha8Rng;
 use schema::{
@@ -36,19 +37,19 @@ pub struct Timing {
     pub measure: Duration,
     /// Time for all blocks together.
     pub budget: Duration,
-    /// Blocks at the least and at the most.
-    pub blocks: (u32, u32),
+    /// Blocks at the most.
+    pub blocks: u32,
     /// Half-width of a throughput ratio's interval that is narrow enough.
     pub half_width: f64,
 }
 
 impl Timing {
-    /// From milliseconds, milliseconds, seconds, numbers of blocks and a share.
+    /// From milliseconds, milliseconds, seconds, a number of blocks and a share.
     pub const fn new(
         warm_up_ms: u64,
         measure_ms: u64,
         budget_s: u64,
-        blocks: (u32, u32),
+        blocks: u32,
         half_width: f64,
     ) -> Self {
         Self {
@@ -86,10 +87,10 @@ impl Wishes {
             ..timing
         };
         if self.budget.is_some() || self.half_width.is_some() {
-            timing.blocks.1 = timing.blocks.1.max(1000);
+            timing.blocks = timing.blocks.max(1000);
         }
         if let Some(blocks) = self.blocks {
-            timing.blocks = (blocks, blocks);
+            timing.blocks = blocks;
             timing.budget = Duration::MAX;
         }
         timing
@@ -138,7 +139,7 @@ pub fn make(frame: Frame, wishes: &Wishes, drafts: Vec<Draft>) -> anyhow::Result
                 subject: *numbers.get(subject.as_str())?,
             })
         });
-        let blocks = (0..timing.blocks.1)
+        let blocks = (0..timing.blocks)
             .map(|_| {
                 let mut order: Vec<usize> = (0..sets.len()).collect();
                 order.shuffle(&mut random);
@@ -149,7 +150,7 @@ pub fn make(frame: Frame, wishes: &Wishes, drafts: Vec<Draft>) -> anyhow::Result
             name: draft.name,
             warm_up_ns: nanos(timing.warm_up),
             stop: StopRule {
-                least_blocks: timing.blocks.0,
+                least_blocks: u32::try_from(LEAST_BEFORE_STOPPING).unwrap_or(u32::MAX),
                 half_width: timing.half_width,
                 targets: targets.collect(),
                 budget_ns: nanos(timing.budget),
@@ -257,7 +258,7 @@ mod tests {
         };
         let draft = Draft {
             name: "scaling".to_owned(),
-            timing: Timing::new(300, 2_000, 60, (3, 12), 0.02),
+            timing: Timing::new(300, 2_000, 60, 12, 0.02),
             sets,
             targets,
         };
@@ -311,10 +312,7 @@ mod tests {
             ..Wishes::default()
         };
         let experiment = &plan(1, Cores::Real, &wishes).experiments[0];
-        assert_eq!(
-            (experiment.blocks.len(), experiment.stop.least_blocks),
-            (2, 2)
-        );
+        assert_eq!(experiment.blocks.len(), 2);
         assert_eq!(experiment.stop.budget_ns, u64::MAX);
     }
 }

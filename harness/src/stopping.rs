@@ -8,7 +8,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use analysis::{PairedRatio, half_width};
+use analysis::{PairedRatio, half_width, narrow_enough};
 use schema::{CellSet, ExperimentPlan, Outcome, SCHEMA_VERSION, Stop, StopReason, Target};
 
 use crate::plan::trial_time;
@@ -29,8 +29,16 @@ pub struct Stopping<'a> {
     failed: bool,
     /// Requests per second by cell and block; a trial made again takes the place of the first.
     served: BTreeMap<usize, BTreeMap<u32, f64>>,
-    /// The half-width of each target's interval, where it has one.
-    widths: Vec<Option<f64>>,
+    /// How far each target has come.
+    known: Vec<Known>,
+}
+
+/// How well a target's ratio is known.
+#[derive(Clone, Copy, Default)]
+struct Known {
+    /// The half-width of its interval, where it has one.
+    width: Option<f64>,
+    enough: bool,
 }
 
 impl<'a> Stopping<'a> {
@@ -46,7 +54,7 @@ impl<'a> Stopping<'a> {
             per_ratio: 1,
             failed: false,
             served: BTreeMap::new(),
-            widths: vec![None; experiment.stop.targets.len()],
+            known: vec![Known::default(); experiment.stop.targets.len()],
         }
     }
 
@@ -101,18 +109,26 @@ impl<'a> Stopping<'a> {
     pub fn block_done(&mut self) {
         self.blocks += 1;
         let targets = &self.experiment.stop.targets;
-        self.widths = targets.iter().map(|&target| self.width(target)).collect();
+        self.known = targets
+            .iter()
+            .map(|&target| self.known_of(target).unwrap_or_default())
+            .collect();
     }
 
-    fn width(&self, target: Target) -> Option<f64> {
+    fn known_of(&self, target: Target) -> Option<Known> {
         let subjects = self.means(target.subject)?;
         let (reference, subject): (Vec<f64>, Vec<f64>) = self
             .means(target.reference)?
             .iter()
             .filter_map(|(block, &reference)| Some((reference, *subjects.get(block)?)))
             .unzip();
-        let ratio = PairedRatio::new(&reference, &subject).ok()?;
-        half_width(&ratio.estimate(self.seed))
+        let paired = PairedRatio::new(&reference, &subject).ok()?;
+        let ratio = paired.estimate(self.seed);
+        let wanted = self.experiment.stop.half_width;
+        Some(Known {
+            width: half_width(&ratio),
+            enough: narrow_enough(&ratio, paired.blocks(), wanted),
+        })
     }
 
     /// The geometric mean of the blocks behind each ratio; those that are not whole are left out.
@@ -134,20 +150,16 @@ impl<'a> Stopping<'a> {
         )
     }
 
-    fn is_open(&self, width: Option<f64>) -> bool {
-        width.is_none_or(|width| width > self.experiment.stop.half_width)
-    }
-
     /// Whether a set has to be measured again.
     pub fn wants(&self, set: &CellSet) -> bool {
         if self.blocks < self.experiment.stop.least_blocks {
             return true;
         }
         let targets = &self.experiment.stop.targets;
-        targets.iter().zip(&self.widths).any(|(target, &width)| {
+        targets.iter().zip(&self.known).any(|(target, known)| {
             let concerned =
                 set.cells.contains(&target.reference) || set.cells.contains(&target.subject);
-            concerned && self.is_open(width)
+            concerned && !known.enough
         })
     }
 
@@ -160,8 +172,8 @@ impl<'a> Stopping<'a> {
         if self.blocks as usize >= self.experiment.blocks.len() {
             return Some(StopReason::Blocks);
         }
-        let enough = self.blocks >= rule.least_blocks;
-        if enough && !self.widths.iter().any(|&width| self.is_open(width)) {
+        let all = !self.known.is_empty() && self.known.iter().all(|known| known.enough);
+        if self.blocks >= rule.least_blocks && all {
             return Some(StopReason::Target);
         }
         let next: Duration = self
@@ -179,10 +191,10 @@ impl<'a> Stopping<'a> {
 
     /// The widest of the wanted intervals; nothing where one of them has none.
     pub fn widest(&self) -> Option<f64> {
-        self.widths
+        self.known
             .iter()
-            .try_fold(0.0, |widest: f64, &width| Some(widest.max(width?)))
-            .filter(|_| !self.widths.is_empty())
+            .try_fold(0.0, |widest: f64, known| Some(widest.max(known.width?)))
+            .filter(|_| !self.known.is_empty())
     }
 
     /// To be written down.

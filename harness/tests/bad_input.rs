@@ -40,6 +40,11 @@ fn unknown_names_are_told_with_the_known_ones() {
         .output()
         .unwrap();
     assert_one_line(&output, 2, &["'speed'", "throughput"]);
+    let output = support::run_of("headline", &out, support::SHORT)
+        .args(["--servers", "single"])
+        .output()
+        .unwrap();
+    assert_one_line(&output, 2, &["single has no part in headline"]);
     assert!(!out.exists());
 }
 
@@ -94,7 +99,8 @@ fn too_few_open_files_are_said_with_the_number_needed() {
         "#!/bin/sh\nulimit -n 100\nexec \"$@\"\n",
     );
     let output = Command::new(script)
-        .args([COUNTERS, "run", "--connections", "500", "--out"])
+        .args([COUNTERS, "run", "--only", "throughput"])
+        .args(["--connections", "500", "--out"])
         .arg(folder.path().join("run"))
         .arg("--bin-dir")
         .arg(bin_dir())

@@ -25,6 +25,8 @@ fn run_with_bad_single(
     command
         .args([
             "run",
+            "--only",
+            "throughput",
             "--blocks",
             "1",
             "--measure",
@@ -127,7 +129,7 @@ exit 9
 fn a_server_that_announces_an_address_nobody_listens_at_fails_at_warm_up() {
     let _turn = turn();
     let script = r#"#!/bin/sh
-echo '{"schema_version":2,"pid":1,"address":"127.0.0.1:1","model":{"worker":"process","style":"evented","accept":"shared"},"workers":1}'
+echo '{"schema_version":3,"pid":1,"address":"127.0.0.1:1","model":{"worker":"process","style":"evented","accept":"shared"},"workers":1}'
 exec sleep 1000
 "#;
     let (dir, output) = run_with_bad_single(script, &[]);
@@ -159,7 +161,7 @@ exec sleep 1000
 fn a_server_that_announces_another_model_than_asked_for_is_refused() {
     let _turn = turn();
     let script = r#"#!/bin/sh
-echo '{"schema_version":2,"pid":1,"address":"127.0.0.1:1","model":{"worker":"thread","style":"evented","accept":"stealing"},"workers":3}'
+echo '{"schema_version":3,"pid":1,"address":"127.0.0.1:1","model":{"worker":"thread","style":"evented","accept":"stealing"},"workers":3}'
 exec sleep 1000
 "#;
     let (dir, output) = run_with_bad_single(script, &[]);
@@ -207,7 +209,7 @@ fn a_server_that_ends_badly_when_asked_is_measured_and_that_is_told() {
 }
 
 #[test]
-fn the_guests_port_being_taken_is_said() {
+fn the_port_that_is_written_into_the_guests_script_may_be_taken() {
     let _turn = turn();
     if !has("node") {
         return;
@@ -216,7 +218,6 @@ fn the_guests_port_being_taken_is_said() {
     let _taken = TcpListener::bind("127.0.0.1:3000");
     let folder = tempfile::tempdir().unwrap();
     let output = short_run(folder.path(), "node-cluster").output().unwrap();
-    assert_eq!(output.status.code(), Some(3), "{}", stderr(&output));
-    let failures = failures(folder.path());
-    assert!(failures[0].1.reason.contains("port 3000"), "{failures:?}");
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    assert_eq!(failures(folder.path()).len(), 0);
 }

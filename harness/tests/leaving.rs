@@ -29,7 +29,8 @@ use support::{
 fn long_run(out: &Path, servers: &str, timing: &[&str]) -> Command {
     let mut command = Command::new(COUNTERS);
     command
-        .args(["run", "--workers", "2", "--servers", servers])
+        .args(["run", "--only", "throughput", "--workers", "2"])
+        .args(["--servers", servers])
         .args(timing)
         .arg("--bin-dir")
         .arg(bin_dir())

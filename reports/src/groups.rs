@@ -171,6 +171,19 @@ impl Group<'_> {
             .map_or_else(|| self.workload.target(), |cell| cell.target())
     }
 
+    /// The same in a few words, to tell its findings from those of other groups.
+    pub(crate) fn in_brief(&self) -> String {
+        match self.cores {
+            Cores::Shared => self.describe(),
+            Cores::Real | Cores::Emulated => format!(
+                "{}: GET {}, {} cores",
+                self.experiment,
+                self.target(),
+                self.cores.name()
+            ),
+        }
+    }
+
     /// CPUs that its cells are bound to.
     pub(crate) fn server_cpus(&self) -> usize {
         let cpus = self.cells.iter().map(|cell| cell.cpus.len());

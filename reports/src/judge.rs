@@ -12,6 +12,7 @@ mod estimates;
 mod fidelity;
 mod findings;
 mod headlines;
+mod law;
 mod pairs;
 mod ratios;
 mod scaling;

@@ -72,7 +72,7 @@ fn a_run_beside_itself_is_equivalent_in_everything() {
 fn a_slower_cell_is_worse_in_what_it_lost_and_the_others_are_not() {
     let (a, mut b) = (typical(6), typical(6));
     each_trial(&mut b, "cluster-w2-hello", |measured| {
-        slower(measured, 1.25)
+        slower(measured, 1.25);
     });
     let report = compare(&a, &b);
     let seen = |metric| verdict(&report, "cluster-w2-hello", metric);
@@ -99,7 +99,7 @@ fn a_slower_cell_is_worse_in_what_it_lost_and_the_others_are_not() {
 fn the_gate_fails_what_is_worse_by_more_than_the_limit_and_surely_so() {
     let (a, mut b) = (typical(6), typical(6));
     each_trial(&mut b, "cluster-w2-hello", |measured| {
-        slower(measured, 1.10)
+        slower(measured, 1.10);
     });
     let report = compare(&a, &b);
     let strict = gate(&report, 0.05);
@@ -154,19 +154,15 @@ fn too_few_trials_pass_and_are_told_to_be_untold() {
 
 #[test]
 fn a_verdict_that_the_load_generator_made_is_withheld_and_not_gated() {
-    let (a, mut b) = (typical(6), typical(6));
-    for run in [&mut b] {
-        each_trial(run, "cluster-w2-hello", |measured| {
-            slower(measured, 1.25);
+    let (mut a, mut b) = (typical(6), typical(6));
+    let id = "cluster-w2-hello";
+    each_trial(&mut b, id, |measured| slower(measured, 1.25));
+    for run in [&mut a, &mut b] {
+        each_trial(run, id, |measured| {
             measured.load.generator_cpu.system_ns = 950_000_000;
             measured.server.cpu.system_ns = 100_000_000;
         });
     }
-    let mut a = a;
-    each_trial(&mut a, "cluster-w2-hello", |measured| {
-        measured.load.generator_cpu.system_ns = 950_000_000;
-        measured.server.cpu.system_ns = 100_000_000;
-    });
     let report = compare(&a, &b);
     let compared = of(&report, "cluster-w2-hello", Metric::Throughput);
     assert!(compared.withheld);
@@ -287,7 +283,7 @@ fn in_turns(blocks: u32, factor: f64) -> Run {
         let mut cell = cell("single", 1);
         id.clone_into(&mut cell.id);
         cell.server = id.to_uppercase();
-        cell.experiment = "compare".to_owned();
+        "compare".clone_into(&mut cell.experiment);
         cell.path = Some("/".to_owned());
         cell
     };

@@ -124,10 +124,10 @@ fn cards_answer_the_main_questions_first_and_are_labelled() {
     let pages = pages(&whole());
     let at = |part: &str| pages.html.find(part).unwrap_or_else(|| panic!("no {part}"));
     let places = [
-        at("Throughput: ten processes over one"),
-        at("Throughput: ten threads over one"),
-        at("Throughput: ten processes over ten threads"),
-        at("CPU per request: processes over threads"),
+        at("Ten processes over one"),
+        at("Ten threads over one"),
+        at(">Processes over threads"),
+        at(">CPU per request<"),
         at("What to know before quoting this"),
     ];
     assert!(places.is_sorted(), "{places:?}");

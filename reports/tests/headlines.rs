@@ -2,14 +2,12 @@
 
 mod synthetic;
 
-use reports::{Run, judge};
-use schema::{
-    Cell, Headline, HeadlineKind, Mark, MarkKind, ScalingCurve, Verdict, Verdicts, Workload,
-};
+use reports::judge;
+use schema::{Cell, Headline, HeadlineKind, Law, ScalingCurve, Verdict, Verdicts, Workload};
 use synthetic::{
     ELAPSED_NS, each_trial,
     emulated::{EVERY, Shown, emulated, linear},
-    every_trial, measured_of,
+    every_trial,
 };
 
 fn headline(verdicts: &Verdicts, kind: HeadlineKind) -> &Headline {
@@ -201,6 +199,57 @@ fn a_curve_holds_every_number_of_workers_against_one() {
     }
 }
 
+/// α = 0.03 and β = 0.002.
+fn lawful(cell: &Cell, block: u32) -> Shown {
+    let n = f64::from(cell.workers);
+    let linear = linear(cell, block);
+    Shown {
+        cost: linear.cost * (1.0 + 0.03 * (n - 1.0) + 0.002 * n * (n - 1.0)),
+        ..linear
+    }
+}
+
+#[test]
+fn the_law_behind_a_curve_is_found_with_its_peak() {
+    let verdicts = judge(&emulated(&["scaling"], 8, lawful));
+    let Law::Fitted {
+        alpha,
+        beta,
+        gamma,
+        r_squared,
+        peak,
+        refusal,
+    } = &curve(&verdicts, "threads").law
+    else {
+        panic!("{:?}", verdicts.scaling[0].law);
+    };
+    near(alpha.point, 0.03, 0.01);
+    near(beta.point, 0.002, 0.001);
+    near(gamma.point, 7_920.0, 100.0);
+    assert!(r_squared.unwrap() > 0.99);
+    assert!(alpha.interval.is_some() && refusal.is_none());
+    near(peak.unwrap().point, (0.97_f64 / 0.002).sqrt(), 5.0);
+}
+
+#[test]
+fn a_peak_that_the_data_do_not_bear_is_refused() {
+    let verdicts = judge(&emulated(&["scaling"], 5, linear));
+    let Law::Fitted { peak, refusal, .. } = &curve(&verdicts, "cluster").law else {
+        panic!("{:?}", verdicts.scaling[0].law);
+    };
+    assert_eq!(*peak, None);
+    assert!(refusal.as_ref().unwrap().contains("no peak is quoted"));
+}
+
+#[test]
+fn two_numbers_of_workers_have_no_law() {
+    let mut run = emulated(&["scaling"], 3, linear);
+    run.observations
+        .retain(|o| o.cell.contains("-w1-") || o.cell.contains("-w2-"));
+    let verdicts = judge(&run);
+    assert!(matches!(verdicts.scaling[0].law, Law::NotFitted { .. }));
+}
+
 #[test]
 fn a_curve_that_is_linear_falls_short_of_nothing() {
     let verdicts = judge(&emulated(&["scaling"], 3, linear));
@@ -273,101 +322,6 @@ fn fidelity_sets_emulated_cores_beside_real_ones() {
 #[test]
 fn a_run_on_real_cores_alone_has_no_fidelity() {
     assert_eq!(judge(&synthetic::typical(1)).fidelity, None);
-}
-
-fn mark(kind: MarkKind) -> Mark {
-    Mark {
-        kind,
-        figure: 0.08,
-        limit: 0.03,
-    }
-}
-
-/// Block 0 once more, with the first attempt marked in one cell and so much slower in all.
-fn repeated(mut run: Run) -> Run {
-    let mut again = Vec::new();
-    for observation in run.observations.iter_mut().filter(|o| o.block == 0) {
-        let mut second = observation.clone();
-        second.attempt = 1;
-        again.push(second);
-        measured_of(observation).load.completed /= 2;
-        measured_of(observation).load.offered = 0;
-    }
-    measured_of(&mut run.observations[0])
-        .noise
-        .marks
-        .push(mark(MarkKind::ForeignCpu));
-    run.observations.extend(again);
-    run
-}
-
-#[test]
-fn a_set_with_a_marked_trial_is_judged_by_its_second_attempt() {
-    let plain = judge(&emulated(&["headline"], 3, linear));
-    let verdicts = judge(&repeated(emulated(&["headline"], 3, linear)));
-    assert_eq!(verdicts.estimates, plain.estimates);
-    assert_eq!(verdicts.headlines, plain.headlines);
-    let caveat = verdicts
-        .caveats
-        .iter()
-        .find(|c| c.contains("marked"))
-        .unwrap();
-    for part in [
-        "1 of 12 trials was marked, because other programs used the server's CPUs (1 trial)",
-        "none was marked again",
-    ] {
-        assert!(caveat.contains(part), "{caveat}");
-    }
-}
-
-#[test]
-fn where_both_attempts_are_marked_the_last_is_used_and_told() {
-    let mut run = repeated(emulated(&["headline"], 3, linear));
-    for observation in run
-        .observations
-        .iter_mut()
-        .filter(|o| o.attempt == 1)
-        .take(2)
-    {
-        let noise = &mut measured_of(observation).noise;
-        noise.marks = vec![mark(MarkKind::Stolen), mark(MarkKind::ForeignCpu)];
-    }
-    let verdicts = judge(&run);
-    let plain = judge(&emulated(&["headline"], 3, linear));
-    assert_eq!(verdicts.estimates, plain.estimates);
-    let caveat = verdicts
-        .caveats
-        .iter()
-        .find(|c| c.contains("marked"))
-        .unwrap();
-    assert!(
-        caveat.contains("2 were marked again and are used"),
-        "{caveat}"
-    );
-    assert!(
-        caveat.contains("a hypervisor took the server's CPUs (2 trials)"),
-        "{caveat}"
-    );
-}
-
-#[test]
-fn a_hog_beside_the_servers_is_told() {
-    let mut run = emulated(&["headline"], 2, linear);
-    every_trial(&mut run, |m| {
-        m.noise.foreign_ns = Some(ELAPSED_NS / 20);
-        m.noise.stolen_ns = Some(ELAPSED_NS / 50);
-    });
-    let caveats = judge(&run).caveats;
-    assert!(
-        caveats
-            .iter()
-            .any(|c| c.contains("Other programs used up to 5 %"))
-    );
-    assert!(
-        caveats
-            .iter()
-            .any(|c| c.contains("took up to 2 % of the servers' CPU time"))
-    );
 }
 
 #[test]

@@ -74,7 +74,7 @@ fn a_law_fits_the_schema_fitted_or_not_refused_or_not() {
         alpha: figure(0.02),
         beta: figure(0.0001),
         gamma: figure(8_000.0),
-        r_squared: 0.99,
+        r_squared: Some(0.99),
         peak,
         refusal: refusal.map(str::to_owned),
     };

@@ -199,9 +199,9 @@ fn a_window_that_is_cut_short_counts_what_it_saw() {
 
 #[test]
 fn one_silent_connection_of_four_is_a_timeout_however_short_the_window() {
-    let turn = std::sync::atomic::AtomicUsize::new(0);
+    let turn = AtomicUsize::new(0);
     let address = serve(move |stream| {
-        let silent = turn.fetch_add(1, std::sync::atomic::Ordering::Relaxed) == 2;
+        let silent = turn.fetch_add(1, Ordering::Relaxed) == 2;
         let mut writer = stream.try_clone().unwrap();
         let mut reader = BufReader::new(stream);
         while read_request(&mut reader) {

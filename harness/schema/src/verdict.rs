@@ -218,8 +218,8 @@ pub enum Law {
         beta: Estimate,
         /// Requests per second of one worker.
         gamma: Estimate,
-        /// Share of the variance that the law explains.
-        r_squared: f64,
+        /// Share of the variance that the law explains; absent where there is none.
+        r_squared: Option<f64>,
         /// Workers that serve most, N*; absent where `refusal` says why.
         peak: Option<Estimate>,
         /// Why nothing may be said beyond what was measured.
@@ -235,9 +235,10 @@ pub enum Law {
 /// How true emulated cores are to real ones.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Fidelity {
-    /// CPU time given over quota, over all slots that were used up: mean over trials.
+    /// CPU time given over quota, over all slots that were used up: mean over blocks, as slots of one
+    /// block ran at the same time.
     pub given_over_quota: Option<Estimate>,
-    /// The same of the worst cell, with its id.
+    /// The same of the cell furthest from its quota, with its id.
     pub worst: Option<(String, f64)>,
     /// Share of periods at whose end the worker had used up its quota.
     pub throttled_share: Option<f64>,

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, fmt, path::Path};
 
-use analysis::{PairedRatio, binomial_interval, half_width, verdict};
+use analysis::{PairedRatio, binomial_interval, half_width, quantile, verdict};
 use anyhow::{Context, ensure};
 use schema::{Calibration, Direction, Estimate, Metric, Outcome, Power, SelfComparisons, Verdict};
 
@@ -109,7 +109,7 @@ pub fn same(
         verdicts: count(called.count()),
         half_width: median(ratios.iter().filter_map(half_width).collect())
             .context("a comparison of so few blocks has no interval; ask for more with --blocks")?,
-        spread: distances[((distances.len() - 1) as f64 * 0.95).round() as usize],
+        spread: quantile(&distances, 0.95).unwrap_or(f64::NAN),
     })
 }
 

@@ -33,7 +33,7 @@ use crate::{
 };
 
 /// Pairs of equal servers that are measured at the same time.
-const PAIRS: usize = 4;
+const PAIRS: u32 = 4;
 /// What is asked for: most of its time is the server's own, so that a part of it can be added.
 const WORKLOAD: Workload = Workload::Cpu { us: 200 };
 const CONNECTIONS: u32 = 20;
@@ -44,7 +44,7 @@ pub fn calibrate(args: &CalibrateArgs) -> anyhow::Result<Exit> {
     let binaries = Binaries::provide(args.bin_dir.as_deref())?;
     let topology = Topology::read()?;
     let cgroups = Cgroups::find();
-    let open_files = limits::raise_open_files(CONNECTIONS * 2 * PAIRS as u32)?;
+    let open_files = limits::raise_open_files(CONNECTIONS * 2 * PAIRS)?;
     let cores = ::cores::plan(&topology, 10, args.core_kind.into(), cgroups.as_ref())
         .map_err(|error| usage(error.to_string()))?;
     let created = unix_ns();
@@ -67,7 +67,7 @@ pub fn calibrate(args: &CalibrateArgs) -> anyhow::Result<Exit> {
     let names: Vec<String> = (1..=2 * PAIRS).map(|n| format!("same-{n}")).collect();
     let equals: Vec<_> = names.iter().map(|name| (name.clone(), 0)).collect();
     let Some(served) = bench.measure(&dir.join("same"), &equals, bench.same())? else {
-        return Ok(bench.ended_early());
+        return Ok(ended_early());
     };
     let pairs: Vec<_> = names
         .chunks_exact(2)
@@ -92,7 +92,7 @@ pub fn calibrate(args: &CalibrateArgs) -> anyhow::Result<Exit> {
         (name.clone(), spin_ns)
     }));
     let Some(served) = bench.measure(&dir.join("power"), &servers, bench.power())? else {
-        return Ok(bench.ended_early());
+        return Ok(ended_early());
     };
     let calibration = Calibration {
         schema_version: SCHEMA_VERSION,
@@ -140,23 +140,23 @@ struct Bench<'a> {
 impl Bench<'_> {
     /// As many blocks as give so many comparisons, [`PAIRS`] at a time.
     fn same(&self) -> Timing {
-        let rounds = self.args.comparisons.div_ceil(PAIRS as u32);
+        let rounds = self.args.comparisons.div_ceil(PAIRS);
         let blocks = rounds * self.args.blocks;
         Timing {
             budget: std::time::Duration::MAX,
-            ..Timing::new(200, 600, 0, (blocks, blocks), f64::MIN_POSITIVE)
+            ..Timing::new(200, 600, 0, blocks, f64::MIN_POSITIVE)
         }
     }
 
     /// As long as all runs take together; which block belongs to which run is told by the clock.
     fn power(&self) -> Timing {
-        let timing = Timing::new(200, 1_000, 0, (1, 1), f64::MIN_POSITIVE);
+        let timing = Timing::new(200, 1_000, 0, 1, f64::MIN_POSITIVE);
         let trial = timing.warm_up + timing.measure;
         let all = self.args.run_time * self.args.runs;
         let blocks = u32::try_from(all.as_nanos() / trial.as_nanos()).unwrap_or(u32::MAX);
         Timing {
             budget: std::time::Duration::MAX,
-            blocks: (blocks.max(self.args.runs), blocks.max(self.args.runs)),
+            blocks: blocks.max(self.args.runs),
             ..timing
         }
     }
@@ -222,13 +222,13 @@ impl Bench<'_> {
             interrupt: &self.interrupt,
         };
         run::measure(&setting, &mut store)?;
-        Ok((!self.interrupt.is_set())
+        (!self.interrupt.is_set())
             .then(|| Served::read(store.dir()))
-            .transpose()?)
+            .transpose()
     }
+}
 
-    fn ended_early(&self) -> Exit {
-        say::trouble("interrupted; nothing is kept of a calibration that is not whole");
-        Exit::Interrupted
-    }
+fn ended_early() -> Exit {
+    say::trouble("interrupted; nothing is kept of a calibration that is not whole");
+    Exit::Interrupted
 }

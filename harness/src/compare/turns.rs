@@ -15,7 +15,6 @@ use std::{
 };
 
 use ::cores::{Cgroups, Topology, Wanted};
-use analysis::LEAST_BEFORE_STOPPING;
 use anyhow::Context;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -180,7 +179,7 @@ fn make_plan(
             warm_up: args.warm_up,
             measure: args.measure,
             budget: args.budget,
-            blocks: (2 * least_blocks(), 2 * blocks),
+            blocks: 2 * blocks,
             half_width: args.half_width,
         },
         sets: cells.into_iter().map(|cell| vec![cell]).collect(),
@@ -215,11 +214,6 @@ fn cell(server: &CommandServer, args: &MeasureArgs, cores: &CorePlan) -> Cell {
         connections: args.connections,
         path: Some(args.path.clone()),
     }
-}
-
-/// Blocks of four before the width of the interval is looked at.
-fn least_blocks() -> u32 {
-    u32::try_from(LEAST_BEFORE_STOPPING).unwrap_or(u32::MAX / 2)
 }
 
 /// As many blocks of four as the time can hold.

@@ -111,7 +111,7 @@ fn spread() -> f64 {
         for step in 0..STEPS {
             product = black_box(product.wrapping_mul(step | 1));
         }
-        pieces.push((cpu_time() - before).as_secs_f64());
+        pieces.push(cpu_time().saturating_sub(before).as_secs_f64());
     }
     pieces.sort_by(f64::total_cmp);
     let median = pieces[pieces.len() / 2];

@@ -40,9 +40,9 @@ pub(super) fn draft(ask: &Ask) -> Option<Draft> {
         sets.extend(ask.sets(cells));
     }
     let timing = match ask.preset {
-        Preset::Smoke => Timing::new(1_000, 900, 5, (1, 1), 0.05),
-        Preset::Quick => Timing::new(3_000, 2_000, 18, (3, 10), 0.05),
-        Preset::Full => Timing::new(20_000, 5_000, 4 * 60, (5, 30), 0.02),
+        Preset::Smoke => Timing::new(1_000, 900, 5, 1, 0.05),
+        Preset::Quick => Timing::new(3_000, 2_000, 18, 10, 0.05),
+        Preset::Full => Timing::new(20_000, 5_000, 4 * 60, 30, 0.02),
     };
     Some(Draft {
         name: name.to_owned(),

@@ -154,8 +154,8 @@ pub fn drafts(
 
 impl Ask<'_> {
     fn own(&self, names: &[&str]) -> Vec<&dyn Contender> {
-        let named = |one: &&&dyn Contender| names.contains(&one.name());
-        self.contenders.iter().filter(named).copied().collect()
+        let wanted = |one: &&&dyn Contender| names.contains(&one.name());
+        self.contenders.iter().filter(wanted).copied().collect()
     }
 
     /// Numbers of workers up to the number of cores.

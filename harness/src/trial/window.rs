@@ -13,7 +13,7 @@ use schema::{Noise, SlotPlan, SlotUsage, TreeUsage};
 
 use crate::{
     noise::{Sight, Watched},
-    resources::{Counters, Forest, pss_below},
+    resources::{Counters, Forest, descendants_of, pss_below},
 };
 
 /// A window that closes so much before its time, by the clock that saw it open, was not cut short.
@@ -126,7 +126,7 @@ impl Edges {
             self.trouble = Some(error.to_string());
         }
         self.forest = Some(Forest::below(&self.guards));
-        self.approached = Some(Sight::now(&self.own()));
+        self.approached = Some(Sight::now(&own()));
     }
 
     fn close(&mut self) {
@@ -136,16 +136,8 @@ impl Edges {
         if self.closed.is_none() && (in_time || self.loads == 0) {
             let forest = Forest::below(&self.guards);
             self.closed = Some(self.read(Some(&forest)));
-            self.passed = Some(Sight::now(&self.own()));
+            self.passed = Some(Sight::now(&own()));
         }
-    }
-
-    /// The processes under measurement, and this one.
-    fn own(&self) -> BTreeSet<i32> {
-        let this = std::process::id().cast_signed();
-        let mut own = crate::resources::descendants_of(this);
-        own.insert(this);
-        own
     }
 
     /// Slots first: they go on while the rest is read.
@@ -161,6 +153,14 @@ impl Edges {
             servers: forest.map(Forest::read).unwrap_or_default(),
         }
     }
+}
+
+/// The processes under measurement, and this one.
+fn own() -> BTreeSet<i32> {
+    let this = std::process::id().cast_signed();
+    let mut own = descendants_of(this);
+    own.insert(this);
+    own
 }
 
 impl Readings {

@@ -20,8 +20,7 @@ use schema::{Failure, Measured, Observation, Outcome};
 
 pub const COUNTERS: &str = env!("CARGO_BIN_EXE_counters");
 
-/// Two CPUs are all that a small machine has: measurements of one test file take turns, and so do
-/// the guests, whose script has its port written into it.
+/// Two CPUs are all that a small machine has: measurements of one test file take turns.
 pub fn turn() -> MutexGuard<'static, ()> {
     static TURN: Mutex<()> = Mutex::new(());
     TURN.lock().unwrap_or_else(PoisonError::into_inner)
@@ -37,22 +36,23 @@ pub fn bin_dir() -> PathBuf {
     dir
 }
 
-/// `counters run` into `out`, as short as it can be, over the servers named.
+/// The shortest that trials can be.
+pub const SHORT: &[&str] = &["--warm-up", "50ms", "--measure", "150ms", "--blocks", "1"];
+
+/// `counters run` into `out`, as short as it can be, over the servers named, on CPUs that workers share.
 pub fn short_run(out: &Path, servers: &str) -> Command {
+    let mut command = run_of("throughput", out, SHORT);
+    command.args(["--servers", servers]);
+    command
+}
+
+/// `counters run` of some experiments with one worker and two, in trials of this timing.
+pub fn run_of(experiments: &str, out: &Path, timing: &[&str]) -> Command {
     let mut command = Command::new(COUNTERS);
     command
-        .args([
-            "run",
-            "--preset",
-            "smoke",
-            "--blocks",
-            "1",
-            "--warm-up",
-            "50ms",
-            "--measure",
-            "150ms",
-        ])
-        .args(["--workers", "1,2", "--servers", servers])
+        .args(["run", "--preset", "smoke", "--workers", "1,2"])
+        .args(["--only", experiments])
+        .args(timing)
         .arg("--bin-dir")
         .arg(bin_dir())
         .arg("--out")
@@ -108,12 +108,23 @@ pub fn observations(dir: &Path) -> Vec<Observation> {
         .collect()
 }
 
+/// Every trial that was measured; of one that was made again, as the machine was not quiet, the second.
 pub fn measured(dir: &Path) -> Vec<(String, Measured)> {
-    let only = |observation: Observation| match observation.outcome {
-        Outcome::Measured(measured) => Some((observation.cell, *measured)),
-        _ => None,
-    };
-    observations(dir).into_iter().filter_map(only).collect()
+    let mut measured = Vec::new();
+    for observation in observations(dir) {
+        if let Outcome::Measured(trial) = observation.outcome {
+            if observation.attempt > 0 {
+                measured.retain(|(cell, block, _)| {
+                    (cell, *block) != (&observation.cell, observation.block)
+                });
+            }
+            measured.push((observation.cell, observation.block, *trial));
+        }
+    }
+    measured
+        .into_iter()
+        .map(|(cell, _, trial)| (cell, trial))
+        .collect()
 }
 
 pub fn failures(dir: &Path) -> Vec<(String, Failure)> {

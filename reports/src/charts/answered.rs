@@ -15,11 +15,7 @@ const STRENGTHS: [f64; 2] = [0.5, 0.28];
 pub(super) fn draw(panel: &Panel<'_>, format: Format) -> Canvas {
     let mut rows = Rows::without_key(format, panel.bars.len(), 104);
     let scale = Scale::shares(rows.span());
-    rows.axis(
-        &scale,
-        &panel.axis("share of the answers, busiest worker first"),
-        percent,
-    );
+    rows.axis(&scale, &panel.axis("share of the answers"), percent);
     for (index, bar) in panel.bars.iter().enumerate() {
         let answered = &bar.answered;
         let fairness = answered.fairness.map(|index| format!("Jain {index:.3}"));

@@ -40,7 +40,7 @@ pub(super) fn comparisons(measurements: &Measurements<'_>) -> Vec<Comparison> {
     let several = groups.len() > 1;
     let mut comparisons = Vec::new();
     for group in &groups {
-        let setting = several.then(|| group.describe());
+        let setting = several.then(|| group.in_brief());
         let pairs = pairs(group);
         for metric in METRICS {
             let shown = metric != Metric::P99 || group.shows_latency();

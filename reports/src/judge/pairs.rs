@@ -2,7 +2,7 @@
 
 use schema::{Cell, Metric, Origin, Worker};
 
-use crate::groups::{Group, server};
+use crate::groups::{Group, experiment, server};
 
 /// What a comparison is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -66,8 +66,18 @@ pub(super) struct Pair<'a> {
     pub(super) subject: &'a Cell,
 }
 
-/// Every pair worth asking about, by theme.
+/// Every pair worth asking about, by theme. Where every number of workers was measured, curves tell
+/// of the numbers between, and only the greatest is asked about.
 pub(super) fn pairs<'a>(group: &Group<'a>) -> Vec<Pair<'a>> {
+    let mut pairs = all_pairs(group);
+    if group.experiment == experiment::SCALING {
+        let most = pairs.iter().map(|pair| pair.subject.workers).max();
+        pairs.retain(|pair| Some(pair.subject.workers) == most);
+    }
+    pairs
+}
+
+fn all_pairs<'a>(group: &Group<'a>) -> Vec<Pair<'a>> {
     let mut pairs = processes_against_threads(group);
     for name in [server::CLUSTER, server::THREADS] {
         pairs.extend(many_against_one(group, name));

@@ -1,10 +1,11 @@
 //! Throughput by number of cores: one curve for each server and workload.
 
 use analysis::{Sample, estimate};
-use schema::{Cell, Cores, Law, ScalingCurve, ScalingPoint};
+use schema::{Cell, Cores, ScalingCurve, ScalingPoint};
 
 use super::{
     causes::cause,
+    law::law,
     pairs::Pair,
     ratios::{ratio, times},
 };
@@ -51,9 +52,7 @@ fn curve(measurements: &Measurements<'_>, group: &Group<'_>, server: &str) -> Op
         server: server.to_owned(),
         workload: group.workload,
         cores: group.cores,
-        law: Law::NotFitted {
-            reason: "the law was not asked for".to_owned(),
-        },
+        law: law(measurements, &cells),
         shortfall: shortfall(measurements, one, most),
         points,
     })

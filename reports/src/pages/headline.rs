@@ -24,9 +24,11 @@ pub(super) struct Headline<'a> {
 
 /// One figure of the answer.
 pub(super) struct Answer<'a> {
-    /// As in `Processes: ten over one`.
+    /// As in `Ten processes over one`.
     pub(super) title: String,
-    /// Where it holds: `2 workers each, on 1 CPU`.
+    /// Of what, as in `throughput`.
+    pub(super) what: &'static str,
+    /// Where it holds, as in `GET /, on ten cores`.
     pub(super) setting: String,
     pub(super) comparison: &'a Comparison,
     /// Where workers have a core each.
@@ -87,15 +89,15 @@ impl<'a> Headline<'a> {
             .filter_map(|comparison| {
                 let cell = run.cell(&comparison.subject)?;
                 let title = format!(
-                    "Throughput: {} {} over one",
-                    in_letters(cell.workers),
+                    "{} {} over one",
+                    capital(&in_letters(cell.workers)),
                     who(&cell.server)
                 );
                 Some(Answer::seen(run, title, comparison))
             });
         Self {
             throughput: throughput.map(|comparison| {
-                let title = "Throughput: processes over threads".to_owned();
+                let title = "Processes over threads".to_owned();
                 Answer::seen(run, title, comparison)
             }),
             cpu: None,
@@ -115,7 +117,7 @@ impl<'a> Headline<'a> {
             comparison.metric == Metric::CpuPerRequest
                 && (&comparison.reference, &comparison.subject) == cells
         })?;
-        let title = "CPU per request: processes over threads".to_owned();
+        let title = "CPU per request".to_owned();
         Some(Answer {
             setting: throughput.setting.clone(),
             ..Answer::seen(run, title, comparison)
@@ -154,19 +156,14 @@ impl<'a> Answer<'a> {
     fn main(answer: &'a MainAnswer) -> Self {
         let number = in_letters(answer.workers);
         let title = match answer.kind {
-            HeadlineKind::Processes => format!("Throughput: {number} processes over one"),
-            HeadlineKind::Threads => format!("Throughput: {number} threads over one"),
-            HeadlineKind::ProcessesOverThreads => {
-                format!("Throughput: {number} processes over {number} threads")
-            }
-        };
-        let cores = match answer.cores {
-            Cores::Emulated => format!("{number} emulated cores"),
-            Cores::Real | Cores::Shared => format!("{number} cores"),
+            HeadlineKind::Processes => format!("{} processes over one", capital(&number)),
+            HeadlineKind::Threads => format!("{} threads over one", capital(&number)),
+            HeadlineKind::ProcessesOverThreads => "Processes over threads".to_owned(),
         };
         Self {
             title,
-            setting: format!("GET {}, on {cores}", answer.workload.target()),
+            what: "throughput",
+            setting: format!("GET {}, on {number} cores", answer.workload.target()),
             comparison: &answer.throughput,
             efficiency: answer.efficiency,
             by_cpu_given: answer.by_cpu_given,
@@ -189,6 +186,11 @@ impl<'a> Answer<'a> {
         });
         Self {
             title,
+            what: match comparison.metric {
+                Metric::Throughput => "throughput",
+                Metric::CpuPerRequest => "processes over threads",
+                Metric::P99 => "p99 latency",
+            },
             setting: setting.unwrap_or_default(),
             comparison,
             efficiency: None,
@@ -201,9 +203,7 @@ impl<'a> Answer<'a> {
 /// The answer in one short sentence, and each figure of it in one.
 pub(crate) fn in_sentences(run: &Run, verdicts: &Verdicts) -> (&'static str, Vec<String>) {
     let headline = Headline::new(run, verdicts);
-    let sentences = headline
-        .answers()
-        .map(|answer| capital(answer.sentence()));
+    let sentences = headline.answers().map(|answer| capital(answer.sentence()));
     (headline.answer(), sentences.collect())
 }
 

@@ -107,7 +107,7 @@ fn card(answer: &Answer<'_>) -> Markup {
                     Some(interval) => { "95 % interval " (interval) },
                     None => "too few trials for an interval",
                 }
-                br; (answer.setting)
+                br; (answer.what) ", " (answer.setting)
                 @if answer.emulated { " " span.label { "emulated" } }
                 @if let Some(efficiency) = &answer.efficiency { br; "efficiency " (self::ratio(efficiency)) }
                 @if let Some(by_cpu) = &answer.by_cpu_given { br; (self::ratio(by_cpu)) "× by CPU time given" }

@@ -5,7 +5,7 @@ use schema::{Estimate, Verdicts};
 use super::{Head, Part, Section, Table, joined};
 use crate::{
     Run,
-    figures::{in_letters, ratio, ratio_interval, small_percent},
+    figures::{ratio, ratio_interval, small_percent},
     groups::in_words,
 };
 
@@ -58,7 +58,7 @@ pub(in crate::pages) fn fidelity(run: &Run, verdicts: &Verdicts) -> Option<Secti
             let cell = run.cell(&against.emulated);
             vec![
                 cell.map_or_else(|| against.emulated.clone(), |cell| cell.server.clone()),
-                in_letters(against.workers),
+                against.workers.to_string(),
                 figure(&against.per_cpu),
                 speedup(&against.speedup_emulated),
                 speedup(&against.speedup_real),

@@ -4,7 +4,7 @@ use schema::{Cores, Estimate, Law, ScalingCurve, Verdicts};
 
 use super::{Head, Part, Table};
 use crate::{
-    figures::{self, in_letters, interval, percent, ratio, ratio_interval, significant},
+    figures::{self, interval, percent, ratio, ratio_interval, significant},
     groups::Group,
 };
 
@@ -16,6 +16,17 @@ const HEADS: &[Head] = &[
     Head::Number("Efficiency"),
     Head::Number("Speed-up by CPU time given"),
     Head::Number("Quota used"),
+];
+
+const LAW: &str = "The Universal Scalability Law through these throughputs, X(N) = γN / (1 + α(N − 1) + βN(N − 1)): γ is what one worker serves, α the share of the work that workers do one after another, β what each pair of them pays to agree. R² is the share of the variance that it explains.";
+
+const LAW_HEADS: &[Head] = &[
+    Head::Words("Server"),
+    Head::Number("α"),
+    Head::Number("β"),
+    Head::Number("γ, requests per second"),
+    Head::Number("R²"),
+    Head::Words("Most is served with"),
 ];
 
 /// Nothing where the group has no curves.
@@ -34,13 +45,17 @@ pub(in crate::pages) fn scaling(group: &Group<'_>, verdicts: &Verdicts) -> Vec<P
             "Speed-up is over one worker of the same server, block by block, on {cores}; efficiency is speed-up over cores."
         )),
         Part::Table(Table { heads: HEADS, rows }),
-        Part::List(curves.iter().map(|curve| law(curve)).collect()),
         Part::List(
             curves
                 .iter()
                 .filter_map(|curve| curve.shortfall.clone())
                 .collect(),
         ),
+        Part::Aside(LAW.to_owned()),
+        Part::Table(Table {
+            heads: LAW_HEADS,
+            rows: curves.iter().map(|curve| law(curve)).collect(),
+        }),
     ]
 }
 
@@ -90,19 +105,14 @@ fn rows(curve: &ScalingCurve) -> Vec<Vec<String>> {
         .collect()
 }
 
-/// The Universal Scalability Law in a sentence, as far as it may be believed.
-fn law(curve: &ScalingCurve) -> String {
-    let server = &curve.server;
-    let share = |value: f64| {
-        if value.abs() < 1e-9 {
-            "0".to_owned()
-        } else {
-            significant(value, 2)
-        }
-    };
+/// The Universal Scalability Law as far as it may be believed.
+fn law(curve: &ScalingCurve) -> Vec<String> {
+    let server = curve.server.clone();
+    let none = || "–".to_owned();
     match &curve.law {
         Law::NotFitted { reason } => {
-            format!("{server}: no scalability law was fitted, as {reason}.")
+            let why = format!("not fitted: {}", reason.trim_end_matches('.'));
+            vec![server, none(), none(), none(), none(), why]
         }
         Law::Fitted {
             alpha,
@@ -111,35 +121,44 @@ fn law(curve: &ScalingCurve) -> String {
             r_squared,
             peak,
             refusal,
-        } => {
-            let figure = |estimate: &Estimate| {
-                let point = share(estimate.point);
-                match interval(estimate, share) {
-                    Some(interval) => format!("{point} ({interval})"),
-                    None => point,
-                }
-            };
-            let beyond = match (peak, refusal) {
-                (_, Some(refusal)) => {
-                    format!("beyond what was measured it says nothing: {refusal}")
-                }
-                (Some(peak), None) => {
-                    let range = interval(peak, |workers| format!("{workers:.0}"));
-                    let range = range.map(|r| format!(" ({r})")).unwrap_or_default();
-                    format!("it serves most with {:.0}{range} workers", peak.point)
-                }
-                (None, None) => "it has no peak".to_owned(),
-            };
-            let most = curve.points.last().map_or(0, |point| point.workers);
-            format!(
-                "{server}: the Universal Scalability Law through one to {} workers has α = {} (work done one after another), β = {} (workers agreeing with each other) and γ = {} requests per second, and explains {} of the variance; {}.",
-                in_letters(most),
-                figure(alpha),
-                figure(beta),
-                figures::rate(gamma.point),
-                percent(*r_squared),
-                beyond.trim_end_matches('.')
-            )
-        }
+        } => vec![
+            server,
+            with(alpha, small),
+            with(beta, small),
+            with(gamma, figures::rate),
+            r_squared.map_or_else(none, |share| format!("{share:.3}")),
+            match (peak, refusal) {
+                (Some(peak), _) => most_served(peak, curve),
+                (None, Some(refusal)) => refusal.trim_end_matches('.').to_owned(),
+                (None, None) => none(),
+            },
+        ],
+    }
+}
+
+fn with(estimate: &Estimate, show: fn(f64) -> String) -> String {
+    let point = show(estimate.point);
+    match interval(estimate, show) {
+        Some(interval) => format!("{point} ({interval})"),
+        None => point,
+    }
+}
+
+/// A parameter of the law; what rounding alone sets apart from 0 is 0.
+fn small(value: f64) -> String {
+    if value.abs() < 1e-9 {
+        "0".to_owned()
+    } else {
+        significant(value, 2)
+    }
+}
+
+fn most_served(peak: &Estimate, curve: &ScalingCurve) -> String {
+    let workers = with(peak, |workers| format!("{workers:.0}"));
+    let measured = curve.points.last().map_or(0, |point| point.workers);
+    if peak.point > f64::from(measured) {
+        format!("{workers} workers, more than were measured")
+    } else {
+        format!("{workers} workers")
     }
 }
