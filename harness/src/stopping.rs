@@ -8,7 +8,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use analysis::{PairedRatio, half_width, narrow_enough};
+use analysis::{LEAST_FOR_AN_INTERVAL, PairedRatio, half_width, narrow_enough};
 use schema::{CellSet, ExperimentPlan, Outcome, SCHEMA_VERSION, Stop, StopReason, Target};
 
 use crate::plan::trial_time;
@@ -26,7 +26,9 @@ pub struct Stopping<'a> {
     repeats: u32,
     /// Blocks behind one ratio: two where they are made in turns, one in each order.
     per_ratio: u32,
-    failed: bool,
+    /// Blocks that are made whatever they take.
+    least: u32,
+    gives_up: bool,
     /// Requests per second by cell and block; a trial made again takes the place of the first.
     served: BTreeMap<usize, BTreeMap<u32, f64>>,
     /// How far each target has come.
@@ -52,16 +54,19 @@ impl<'a> Stopping<'a> {
             trials: 0,
             repeats: 0,
             per_ratio: 1,
-            failed: false,
+            least: 1,
+            gives_up: false,
             served: BTreeMap::new(),
             known: vec![Known::default(); experiment.stop.targets.len()],
         }
     }
 
-    /// Where two blocks, one in each order, make one ratio; it never ends between them.
+    /// Where two blocks, one in each order, make one ratio: it never ends between them, and not before
+    /// there is an interval.
     pub fn in_turns(experiment: &'a ExperimentPlan, seed: u64) -> Self {
         Self {
             per_ratio: 2,
+            least: 2 * u32::try_from(LEAST_FOR_AN_INTERVAL).unwrap_or(1),
             ..Self::of(experiment, seed)
         }
     }
@@ -79,14 +84,14 @@ impl<'a> Stopping<'a> {
                 let per_s = load.completed as f64 / load.elapsed_ns.max(1) as f64 * 1e9;
                 self.served.entry(cell).or_default().insert(block, per_s);
             }
-            Outcome::Failed(_) => self.failed = true,
+            Outcome::Failed(_) => self.gives_up = self.per_ratio > 1,
             Outcome::NotMeasured { .. } => {}
         }
     }
 
-    /// Whether any trial failed.
-    pub const fn has_failed(&self) -> bool {
-        self.failed
+    /// Whether a failed trial has made all others needless: of two servers in turns, one is missing.
+    pub const fn gives_up(&self) -> bool {
+        self.gives_up
     }
 
     /// Blocks that are whole.
@@ -185,8 +190,7 @@ impl<'a> Stopping<'a> {
             .sum();
         let spent =
             self.began.elapsed() + next * self.per_ratio > Duration::from_nanos(rule.budget_ns);
-        // One block is made however long it takes.
-        (spent && self.blocks > 0).then_some(StopReason::Budget)
+        (spent && self.blocks >= self.least).then_some(StopReason::Budget)
     }
 
     /// The widest of the wanted intervals; nothing where one of them has none.

@@ -18,15 +18,15 @@ fn compare(a: &Run, b: &Run) -> CompareReport {
 }
 
 /// What a report says of a cell in a metric.
-fn of<'a>(report: &'a CompareReport, name: &str, metric: Metric) -> &'a Compared {
+fn of<'a>(report: &'a CompareReport, name: Option<&str>, metric: Metric) -> &'a Compared {
     let found = report
         .compared
         .iter()
-        .find(|compared| compared.name == name && compared.comparison.metric == metric);
-    found.unwrap_or_else(|| panic!("{name} is not compared: {report:?}"))
+        .find(|compared| compared.cell.as_deref() == name && compared.comparison.metric == metric);
+    found.unwrap_or_else(|| panic!("{name:?} is not compared: {report:?}"))
 }
 
-fn verdict(report: &CompareReport, name: &str, metric: Metric) -> Verdict {
+fn verdict(report: &CompareReport, name: Option<&str>, metric: Metric) -> Verdict {
     of(report, name, metric).comparison.verdict
 }
 
@@ -75,16 +75,16 @@ fn a_slower_cell_is_worse_in_what_it_lost_and_the_others_are_not() {
         slower(measured, 1.25);
     });
     let report = compare(&a, &b);
-    let seen = |metric| verdict(&report, "cluster-w2-hello", metric);
+    let seen = |metric| verdict(&report, Some("cluster-w2-hello"), metric);
     assert_eq!(seen(Metric::Throughput), Verdict::Worse);
     assert_eq!(seen(Metric::P99), Verdict::Worse);
     // The same CPU time, for fewer requests.
     assert_eq!(seen(Metric::CpuPerRequest), Verdict::Worse);
     assert_eq!(
-        verdict(&report, "threads-w2-hello", Metric::Throughput),
+        verdict(&report, Some("threads-w2-hello"), Metric::Throughput),
         Verdict::Equivalent
     );
-    let compared = of(&report, "cluster-w2-hello", Metric::Throughput);
+    let compared = of(&report, Some("cluster-w2-hello"), Metric::Throughput);
     assert!((compared.comparison.ratio.point - 0.8).abs() < 0.01);
     let sentence = &compared.comparison.sentence;
     assert!(
@@ -128,7 +128,7 @@ fn what_is_worse_only_perhaps_passes() {
         slower(measured_of(observation), factor);
     }
     let report = compare(&a, &b);
-    let ratio = of(&report, "cluster-w2-hello", Metric::Throughput)
+    let ratio = of(&report, Some("cluster-w2-hello"), Metric::Throughput)
         .comparison
         .ratio;
     assert!(
@@ -164,7 +164,7 @@ fn a_verdict_that_the_load_generator_made_is_withheld_and_not_gated() {
         });
     }
     let report = compare(&a, &b);
-    let compared = of(&report, "cluster-w2-hello", Metric::Throughput);
+    let compared = of(&report, Some("cluster-w2-hello"), Metric::Throughput);
     assert!(compared.withheld);
     assert_eq!(compared.comparison.verdict, Verdict::Undecided);
     let gate = gate(&report, 0.05);
@@ -195,7 +195,12 @@ fn cells_that_ask_another_question_under_the_same_name_are_not_compared() {
     let (a, mut b) = (typical(6), typical(6));
     b.plan.cells[1].connections = 128;
     let report = compare(&a, &b);
-    assert!(!report.compared.iter().any(|c| c.name == "cluster-w1-hello"));
+    assert!(
+        !report
+            .compared
+            .iter()
+            .any(|c| c.cell.as_deref() == Some("cluster-w1-hello"))
+    );
     let told = "cluster-w1-hello is not the same in both (connections 64 and 128)";
     assert!(
         report.caveats.iter().any(|caveat| caveat.starts_with(told)),
@@ -231,7 +236,7 @@ fn emulated_cores_are_named_and_their_latency_is_not_compared() {
     assert_eq!(report.compared.len(), 4 * 2);
     let name = "headline-cluster-w10-hello (emulated cores)";
     assert_eq!(
-        verdict(&report, name, Metric::CpuPerRequest),
+        verdict(&report, Some(name), Metric::CpuPerRequest),
         Verdict::Worse
     );
     assert!(
@@ -336,9 +341,9 @@ fn a_drift_in_a_straight_line_falls_out_of_blocks_of_four() {
 fn a_slower_server_is_worse_in_turns_and_fails_the_gate() {
     let mut report = compare_blocks(&in_turns(6, 1.2), "old --port 0", "new | --port 0");
     assert_eq!(report.schema_version, SCHEMA_VERSION);
-    assert_eq!(verdict(&report, "B", Metric::Throughput), Verdict::Worse);
-    assert_eq!(verdict(&report, "B", Metric::P99), Verdict::Worse);
-    let throughput = of(&report, "B", Metric::Throughput);
+    assert_eq!(verdict(&report, None, Metric::Throughput), Verdict::Worse);
+    assert_eq!(verdict(&report, None, Metric::P99), Verdict::Worse);
+    let throughput = of(&report, None, Metric::Throughput);
     assert_eq!(
         (throughput.trials, throughput.comparison.blocks),
         ((12, 12), 6)

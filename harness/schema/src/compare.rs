@@ -30,8 +30,9 @@ pub struct CompareReport {
 /// One metric of B over the same of A.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Compared {
-    /// What is compared: a cell of two runs, with `emulated` in it where its cores are, or `B`.
-    pub name: String,
+    /// A cell that both runs have, with `emulated` in its name where its cores are; absent where two
+    /// command lines are compared.
+    pub cell: Option<String>,
     /// Trials of A and of B.
     pub trials: (u32, u32),
     /// A's figure: requests per second, or nanoseconds.

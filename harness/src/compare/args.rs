@@ -51,7 +51,7 @@ pub struct MeasureArgs {
     /// Length of each measurement
     #[arg(long, value_name = "TIME", default_value = "1s", value_parser = duration)]
     pub measure: Duration,
-    /// Time for all of them; a block that has begun is finished
+    /// Time for all of them; three blocks are made whatever they take, and one that has begun is finished
     #[arg(long, value_name = "TIME", default_value = "60s", value_parser = duration)]
     pub budget: Duration,
     /// How narrow is narrow enough: half of the throughput ratio's 95 % interval, in per cent of the

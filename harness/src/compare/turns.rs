@@ -15,6 +15,7 @@ use std::{
 };
 
 use ::cores::{Cgroups, Topology, Wanted};
+use analysis::LEAST_FOR_AN_INTERVAL;
 use anyhow::Context;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -68,11 +69,16 @@ pub fn compare(args: &CompareArgs, a: Vec<String>, b: Vec<String>) -> anyhow::Re
     let mut contenders: Vec<CommandServer> = Vec::new();
     for server in servers {
         let name = server.label();
+        let hint = if server.takes_port() {
+            ""
+        } else {
+            "; without {port} in its command line, a server must say this project's ready line"
+        };
         match learn(server, &args.load, &cores.server_cpus, &interrupt) {
             Ok(server) => contenders.push(server),
             Err(Trouble::Interrupted) => return Ok(interrupted()),
             Err(Trouble::Failed(failure)) => {
-                say::trouble(in_one_line(name, &failure));
+                say::trouble(in_one_line(name, &failure) + hint);
                 return Ok(Exit::Invalid);
             }
         }
@@ -145,13 +151,14 @@ fn measure(setting: &Setting, store: &mut Store) -> anyhow::Result<()> {
     let mut stopping = Stopping::in_turns(experiment, setting.plan.seed);
     let mut progress = Progress::over(setting.plan);
     progress.experiment(experiment);
-    while !stopping.has_failed() {
+    while !stopping.gives_up() {
         if let Some(reason) = stopping.reason() {
             store.append_stop(&stopping.stop(reason))?;
             break;
         }
         progress.block(&stopping);
-        if !run::make_block(setting, experiment, &mut stopping, store, &mut progress)? {
+        let whole = run::make_block(setting, experiment, &mut stopping, store, &mut progress)?;
+        if !whole && !stopping.gives_up() {
             store.append_stop(&stopping.stop(StopReason::Interrupted))?;
             break;
         }
@@ -216,11 +223,12 @@ fn cell(server: &CommandServer, args: &MeasureArgs, cores: &CorePlan) -> Cell {
     }
 }
 
-/// As many blocks of four as the time can hold.
+/// As many blocks of four as the time can hold, but enough for an interval.
 fn most_blocks(args: &MeasureArgs) -> u32 {
     let block = 4 * (args.warm_up + args.measure).as_nanos().max(1);
     let blocks = args.budget.as_nanos().div_ceil(block);
-    u32::try_from(blocks).map_or(MOST_BLOCKS, |blocks| blocks.clamp(1, MOST_BLOCKS))
+    let least = u32::try_from(LEAST_FOR_AN_INTERVAL).unwrap_or(MOST_BLOCKS);
+    u32::try_from(blocks).map_or(MOST_BLOCKS, |blocks| blocks.clamp(least, MOST_BLOCKS))
 }
 
 /// Which of both is first, as indices into the sets: A B B A, or B A A B.

@@ -24,8 +24,7 @@ pub fn compare_blocks(run: &Run, a: &str, b: &str) -> CompareReport {
         metrics(one.cell).filter_map(move |metric| {
             let ratio = in_turns(one, other, metric)?;
             let basis = Basis::Blocks(u32::try_from(ratio.blocks()).ok()?);
-            let name = "B".to_owned();
-            compared(name, (one, other), metric, ratio.estimate(seed), &basis)
+            compared(None, (one, other), metric, ratio.estimate(seed), &basis)
         })
     });
     CompareReport {

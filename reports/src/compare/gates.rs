@@ -6,7 +6,7 @@
 
 use schema::{CompareReport, Compared, Direction, Gate};
 
-use crate::figures::percent;
+use crate::{figures::small_percent, groups::counted};
 
 /// Holds a comparison against a limit, as a part of A: 0.05 is 5 %.
 #[must_use]
@@ -40,9 +40,14 @@ fn fails(compared: &Compared, limit: f64) -> bool {
 
 /// The outcome in one sentence.
 pub(super) fn in_words(gate: &Gate) -> String {
-    let limit = percent(gate.limit);
-    if gate.passed {
+    let limit = small_percent(gate.limit);
+    if gate.passed && gate.untold.is_empty() {
         format!("B passes: it is not surely worse than A by more than {limit}.")
+    } else if gate.passed {
+        let ratios = counted(gate.untold.len(), "ratio");
+        format!(
+            "B passes, as nothing shows it to be worse than A by more than {limit}, but {ratios} could not be told: it takes more blocks, or a load generator with more CPUs."
+        )
     } else {
         format!("B does not pass: it is surely worse than A by more than {limit}.")
     }

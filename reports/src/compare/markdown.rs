@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use schema::{CompareReport, Verdict};
 
-use super::{gates, shown, title};
+use super::{gates, row, shown};
 use crate::{
     export::folded,
     figures::{ratio, ratio_interval},
@@ -29,9 +29,8 @@ pub fn compare_markdown(report: &CompareReport) -> String {
         let (sign, verdict) = badge(comparison.verdict);
         let _ = writeln!(
             text,
-            "| {}, {} | {} | {} | {} | {} | {sign} {verdict} |",
-            escaped(&compared.name),
-            title(comparison.metric),
+            "| {} | {} | {} | {} | {} | {sign} {verdict} |",
+            escaped(&row(compared)),
             shown(comparison.metric, compared.a.point),
             shown(comparison.metric, compared.b.point),
             ratio(&comparison.ratio),

@@ -78,7 +78,7 @@ fn metrics(cell: &Cell) -> impl Iterator<Item = Metric> {
 
 /// A ratio with its verdict; `None` where a side has no trial.
 fn compared(
-    name: String,
+    cell: Option<String>,
     (a, b): (Side<'_, '_>, Side<'_, '_>),
     metric: Metric,
     ratio: Estimate,
@@ -92,9 +92,9 @@ fn compared(
     let allowed = limits.allow(seen, metric);
     let trials = (a.trials(), b.trials());
     let mut comparison = Comparison {
-        question: format!(
-            "{name}: is the {} of B better than that of A?",
-            title(metric)
+        question: within(
+            cell.as_deref(),
+            &format!("is the {} of B better than that of A?", title(metric)),
         ),
         reference: a.cell.id.clone(),
         subject: b.cell.id.clone(),
@@ -113,20 +113,38 @@ fn compared(
         None => "undecided".to_owned(),
         Some(_) => outcome(&comparison, limit),
     };
-    comparison.sentence = format!(
-        "{name}: {} of B is {} times that of A ({}): {outcome}.",
+    let finding = format!(
+        "{} of B is {} times that of A ({}): {outcome}.",
         title(metric),
         figures::ratio(&ratio),
         evidence(&ratio, basis, trials)
     );
+    comparison.sentence = within(cell.as_deref(), &finding);
     Some(Compared {
-        name,
+        cell,
         trials,
         a: a.mean(metric)?,
         b: b.mean(metric)?,
         withheld: allowed != seen,
         comparison,
     })
+}
+
+/// A sentence with the cell that it is about.
+fn within(cell: Option<&str>, sentence: &str) -> String {
+    match cell {
+        Some(cell) => format!("{cell}: {sentence}"),
+        None => sentence.to_owned(),
+    }
+}
+
+/// What a row of a table is about.
+fn row(compared: &Compared) -> String {
+    let title = title(compared.comparison.metric);
+    match &compared.cell {
+        Some(cell) => format!("{cell}, {title}"),
+        None => title.to_owned(),
+    }
 }
 
 fn evidence(ratio: &Estimate, basis: &Basis, (a, b): (u32, u32)) -> String {

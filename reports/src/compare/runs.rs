@@ -61,7 +61,7 @@ fn cell_over_cell(a: Side<'_, '_>, b: Side<'_, '_>, seed: u64) -> Vec<Compared> 
             by_block.map(|(_, figure)| figure).collect()
         };
         let ratio = UnpairedRatio::new(&figures(a), &figures(b)).ok()?;
-        let name = export::name(a.cell);
+        let name = Some(export::name(a.cell));
         compared(name, (a, b), metric, ratio.estimate(seed), &Basis::Trials)
     });
     each.collect()

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use schema::CompareReport;
 
-use super::{gates, shown, title};
+use super::{gates, row, shown};
 use crate::{
     figures::{ratio, ratio_interval},
     groups::counted,
@@ -48,7 +48,7 @@ fn table(report: &CompareReport) -> String {
         let comparison = &compared.comparison;
         let (sign, verdict) = badge(comparison.verdict);
         vec![
-            format!("{}, {}", compared.name, title(comparison.metric)),
+            row(compared),
             shown(comparison.metric, compared.a.point),
             shown(comparison.metric, compared.b.point),
             ratio(&comparison.ratio),
