@@ -41,8 +41,11 @@ pub struct Sight {
 #[derive(Clone, Copy)]
 struct Task {
     process: i32,
+    parent: i32,
     cpu: u32,
     used_ns: u64,
+    /// Of children that its process has reaped; with the first task of a process alone.
+    reaped_ns: u64,
 }
 
 /// CPUs by what they are for.
@@ -134,6 +137,7 @@ impl Sight {
     /// CPU time of tasks that ran on one of `cpus` last; of those that did so at one of the two moments,
     /// half of it.
     fn foreign_since(&self, earlier: &Self, cpus: &[u32]) -> u64 {
+        let ended_ns = self.ended_since(earlier);
         let used = |(tid, now): (&i32, &Task)| {
             let then = earlier
                 .tasks
@@ -143,10 +147,27 @@ impl Sight {
             let used = now
                 .used_ns
                 .saturating_sub(then.map_or(0, |then| then.used_ns));
+            let reaped = now
+                .reaped_ns
+                .saturating_sub(then.map_or(0, |then| then.reaped_ns));
+            // What a child had used before comes to its parent all at once.
+            let before = ended_ns.get(&now.process).copied().unwrap_or(0);
             let here = |task: &Task| u64::from(cpus.contains(&task.cpu));
-            used * (here(now) + here(then.unwrap_or(now))) / 2
+            (used + reaped.saturating_sub(before)) * (here(now) + here(then.unwrap_or(now))) / 2
         };
         self.tasks.iter().map(used).sum()
+    }
+
+    /// What processes that have ended since had used before, by their parents.
+    fn ended_since(&self, earlier: &Self) -> BTreeMap<i32, u64> {
+        let alive: BTreeSet<i32> = self.tasks.values().map(|task| task.process).collect();
+        let mut ended = BTreeMap::new();
+        for task in earlier.tasks.values() {
+            if !alive.contains(&task.process) {
+                *ended.entry(task.parent).or_default() += task.used_ns + task.reaped_ns;
+            }
+        }
+        ended
     }
 }
 
@@ -156,24 +177,22 @@ fn look_at(process: &Process, tasks: &mut BTreeMap<i32, Task>) {
     if stat.flags & KERNEL_THREAD != 0 {
         return;
     }
+    let parent = stat.ppid;
     let reaped_ns = u64::try_from(stat.cutime + stat.cstime).unwrap_or(0) * TICK_NS;
     for task in process.tasks().into_iter().flatten().flatten() {
         let (Ok(stat), Ok(schedule)) = (task.stat(), task.schedstat()) else {
             continue;
         };
-        // Those a process reaped are counted with its first task.
-        let of_children = if task.tid == process.pid {
-            reaped_ns
-        } else {
-            0
-        };
+        let is_first = task.tid == process.pid;
         let seen = Task {
             process: process.pid,
+            parent,
             cpu: stat
                 .processor
                 .and_then(|cpu| u32::try_from(cpu).ok())
                 .unwrap_or(0),
-            used_ns: schedule.sum_exec_runtime + of_children,
+            used_ns: schedule.sum_exec_runtime,
+            reaped_ns: if is_first { reaped_ns } else { 0 },
         };
         tasks.insert(task.tid, seen);
     }
@@ -248,6 +267,31 @@ mod tests {
         assert_eq!(marked, share > MOST_FOREIGN, "{noise:?}");
         let ours = Sight::now(&BTreeSet::from([std::process::id().cast_signed()]));
         assert!(used_by(std::process::id().cast_signed(), &ours).is_none());
+    }
+
+    #[test]
+    fn what_a_child_had_used_before_is_not_held_against_its_parent() {
+        let at = Instant::now();
+        let task = |process, parent, used_ns, reaped_ns| {
+            let task = Task {
+                process,
+                parent,
+                cpu: 0,
+                used_ns,
+                reaped_ns,
+            };
+            (process, task)
+        };
+        let sight = |at, tasks: &[(i32, Task)]| Sight {
+            at,
+            stolen_ns: BTreeMap::new(),
+            tasks: tasks.iter().copied().collect(),
+        };
+        let earlier = sight(at, &[task(1, 0, 50, 0), task(2, 1, 9_000, 500)]);
+        let later = sight(at + Duration::from_secs(1), &[task(1, 0, 60, 9_800)]);
+        // 10 by itself; its child used 300 more before it ended.
+        assert_eq!(later.foreign_since(&earlier, &[0]), 310);
+        assert_eq!(later.foreign_since(&earlier, &[1]), 0);
     }
 
     #[test]

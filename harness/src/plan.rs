@@ -180,7 +180,10 @@ fn set(
 ) -> anyhow::Result<CellSet> {
     let members = &cells[first..];
     let emulated = members.iter().any(|cell| cell.cores == Cores::Emulated);
-    let workers: usize = members.iter().map(|cell| cell.workers as usize).sum();
+    let workers: usize = members
+        .iter()
+        .map(|cell| (cell.workers * cell.copies) as usize)
+        .sum();
     let slots = emulated
         .then(|| {
             slot_plan(
@@ -201,8 +204,8 @@ fn set(
 }
 
 /// How long a trial of a set takes, about, its launches included.
-pub fn trial_time(experiment: &ExperimentPlan, set: &CellSet) -> Duration {
-    let servers = u32::try_from(set.cells.len()).unwrap_or(u32::MAX);
+pub fn trial_time(cells: &[Cell], experiment: &ExperimentPlan, set: &CellSet) -> Duration {
+    let servers: u32 = set.cells.iter().map(|&cell| cells[cell].copies).sum();
     Duration::from_nanos(experiment.warm_up_ns + set.measure_ns) + LAUNCH * servers + BETWEEN_TRIALS
 }
 
@@ -229,6 +232,7 @@ mod tests {
             workers,
             cores,
             cpus: vec![0],
+            copies: 1,
             workload: Workload::Hello,
             connections: 20 * workers,
             path: None,

@@ -20,6 +20,7 @@ pub struct Progress {
 impl Progress {
     /// Over all experiments of a plan.
     pub fn over(plan: &Plan) -> Self {
+        let longest = |experiment| longest(&plan.cells, experiment);
         let shares: Vec<Duration> = plan.experiments.iter().map(longest).collect();
         let bar = ProgressBar::with_draw_target(
             Some(millis(shares.iter().sum())),
@@ -132,9 +133,9 @@ impl Progress {
 }
 
 /// The most that an experiment takes: its budget, or all of its blocks.
-fn longest(experiment: &ExperimentPlan) -> Duration {
+fn longest(cells: &[Cell], experiment: &ExperimentPlan) -> Duration {
     let sets = experiment.sets.iter();
-    let block: Duration = sets.map(|set| trial_time(experiment, set)).sum();
+    let block: Duration = sets.map(|set| trial_time(cells, experiment, set)).sum();
     let blocks = u32::try_from(experiment.blocks.len()).unwrap_or(u32::MAX);
     Duration::from_nanos(experiment.stop.budget_ns).min(block.saturating_mul(blocks))
 }

@@ -135,7 +135,7 @@ fn most_connections(plan: &Plan) -> u32 {
     let of_set = |set: &CellSet| {
         set.cells
             .iter()
-            .map(|&cell| plan.cells[cell].connections)
+            .map(|&cell| plan.cells[cell].connections * plan.cells[cell].copies)
             .sum()
     };
     let sets = plan
@@ -166,7 +166,7 @@ fn require_own(plan: &Plan, contenders: &[Box<dyn Contender>]) -> anyhow::Result
 pub fn measure(setting: &Setting, store: &mut Store) -> anyhow::Result<()> {
     let mut progress = Progress::over(setting.plan);
     for experiment in &setting.plan.experiments {
-        let mut stopping = Stopping::of(experiment, setting.plan.seed);
+        let mut stopping = Stopping::of(setting.plan, experiment);
         progress.experiment(experiment);
         let reason = loop {
             if let Some(reason) = stopping.reason() {
@@ -243,7 +243,7 @@ fn record(
         tell(progress, &trial.observation, trial.warning.as_deref());
         store.append(&trial.observation)?;
         let observation = &trial.observation;
-        stopping.observed(trial.cell, observation.block, &observation.outcome);
+        stopping.observed(trial.cell, observation);
         let cell = &setting.plan.cells[trial.cell];
         // Under a quota, latency says how long a period is.
         if let Some(latency) = &trial.latency

@@ -9,7 +9,10 @@ use std::{
 };
 
 use analysis::{LEAST_FOR_AN_INTERVAL, PairedRatio, half_width, narrow_enough};
-use schema::{CellSet, ExperimentPlan, Outcome, SCHEMA_VERSION, Stop, StopReason, Target};
+use schema::{
+    Cell, CellSet, ExperimentPlan, Observation, Outcome, Plan, SCHEMA_VERSION, Stop, StopReason,
+    Target,
+};
 
 use crate::plan::trial_time;
 
@@ -18,6 +21,7 @@ const REPEATED_ONE_IN: u32 = 4;
 
 /// What an experiment has come to.
 pub struct Stopping<'a> {
+    cells: &'a [Cell],
     experiment: &'a ExperimentPlan,
     seed: u64,
     began: Instant,
@@ -29,10 +33,35 @@ pub struct Stopping<'a> {
     /// Blocks that are made whatever they take.
     least: u32,
     gives_up: bool,
-    /// Requests per second by cell and block; a trial made again takes the place of the first.
-    served: BTreeMap<usize, BTreeMap<u32, f64>>,
+    /// By cell and block.
+    served: BTreeMap<usize, BTreeMap<u32, Served>>,
     /// How far each target has come.
     known: Vec<Known>,
+}
+
+/// What the launches of a cell at the same time served; a trial made again takes the place of the first.
+#[derive(Clone, Copy, Default)]
+struct Served {
+    attempt: u32,
+    launches: u32,
+    per_s: f64,
+}
+
+impl Served {
+    fn add(&mut self, attempt: u32, per_s: f64) {
+        if attempt > self.attempt {
+            *self = Self {
+                attempt,
+                ..Self::default()
+            };
+        }
+        self.launches += 1;
+        self.per_s += per_s;
+    }
+
+    fn mean(self) -> f64 {
+        self.per_s / f64::from(self.launches.max(1))
+    }
 }
 
 /// How well a target's ratio is known.
@@ -45,10 +74,11 @@ struct Known {
 
 impl<'a> Stopping<'a> {
     /// Before its first block.
-    pub fn of(experiment: &'a ExperimentPlan, seed: u64) -> Self {
+    pub fn of(plan: &'a Plan, experiment: &'a ExperimentPlan) -> Self {
         Self {
+            cells: &plan.cells,
             experiment,
-            seed,
+            seed: plan.seed,
             began: Instant::now(),
             blocks: 0,
             trials: 0,
@@ -62,12 +92,12 @@ impl<'a> Stopping<'a> {
     }
 
     /// Where two blocks, one in each order, make one ratio: it never ends between them, and not before
-    /// there is an interval.
-    pub fn in_turns(experiment: &'a ExperimentPlan, seed: u64) -> Self {
+    /// there is an interval, but where a trial fails.
+    pub fn in_turns(plan: &'a Plan, experiment: &'a ExperimentPlan) -> Self {
         Self {
             per_ratio: 2,
             least: 2 * u32::try_from(LEAST_FOR_AN_INTERVAL).unwrap_or(1),
-            ..Self::of(experiment, seed)
+            ..Self::of(plan, experiment)
         }
     }
 
@@ -77,12 +107,14 @@ impl<'a> Stopping<'a> {
     }
 
     /// A trial was made.
-    pub fn observed(&mut self, cell: usize, block: u32, outcome: &Outcome) {
-        match outcome {
+    pub fn observed(&mut self, cell: usize, observation: &Observation) {
+        match &observation.outcome {
             Outcome::Measured(measured) => {
                 let load = &measured.load;
                 let per_s = load.completed as f64 / load.elapsed_ns.max(1) as f64 * 1e9;
-                self.served.entry(cell).or_default().insert(block, per_s);
+                let blocks = self.served.entry(cell).or_default();
+                let served = blocks.entry(observation.block).or_default();
+                served.add(observation.attempt, per_s);
             }
             Outcome::Failed(_) => self.gives_up = self.per_ratio > 1,
             Outcome::NotMeasured { .. } => {}
@@ -138,21 +170,17 @@ impl<'a> Stopping<'a> {
 
     /// The geometric mean of the blocks behind each ratio; those that are not whole are left out.
     fn means(&self, cell: usize) -> Option<BTreeMap<u32, f64>> {
-        let mut blocks: BTreeMap<u32, Vec<f64>> = BTreeMap::new();
-        for (block, &per_s) in self.served.get(&cell)? {
-            let ratio = block / self.per_ratio;
-            blocks.entry(ratio).or_default().push(per_s.ln());
+        let mut ratios: BTreeMap<u32, (u32, f64)> = BTreeMap::new();
+        for (block, served) in self.served.get(&cell)? {
+            let ratio = ratios.entry(block / self.per_ratio).or_default();
+            ratio.0 += 1;
+            ratio.1 += served.mean().ln();
         }
-        let whole = |logarithms: &Vec<f64>| logarithms.len() == self.per_ratio as usize;
-        let mean = |logarithms: &[f64]| logarithms.iter().sum::<f64>() / logarithms.len() as f64;
-        let means = blocks
+        let whole = ratios
             .into_iter()
-            .filter(|(_, logarithms)| whole(logarithms));
-        Some(
-            means
-                .map(|(block, logarithms)| (block, mean(&logarithms).exp()))
-                .collect(),
-        )
+            .filter(|(_, (blocks, _))| *blocks == self.per_ratio);
+        let means = whole.map(|(ratio, (blocks, sum))| (ratio, (sum / f64::from(blocks)).exp()));
+        Some(means.collect())
     }
 
     /// Whether a set has to be measured again.
@@ -186,10 +214,10 @@ impl<'a> Stopping<'a> {
             .sets
             .iter()
             .filter(|set| self.wants(set))
-            .map(|set| trial_time(self.experiment, set))
+            .map(|set| trial_time(self.cells, self.experiment, set))
             .sum();
-        let spent =
-            self.began.elapsed() + next * self.per_ratio > Duration::from_nanos(rule.budget_ns);
+        let next = next * self.per_ratio;
+        let spent = self.began.elapsed() + next > Duration::from_nanos(rule.budget_ns);
         (spent && self.blocks >= self.least).then_some(StopReason::Budget)
     }
 

@@ -54,8 +54,12 @@ impl<'a> Measurements<'a> {
                 .iter()
                 .map(|(_, measured)| generator_ns(measured))
                 .sum();
-            for (cell, measured) in judged {
-                if let Some(trial) = Trial::beside(measured, generator) {
+            let mut launches: BTreeMap<&'a str, Vec<&'a Measured>> = BTreeMap::new();
+            for &(cell, measured) in judged {
+                launches.entry(cell).or_default().push(measured);
+            }
+            for (cell, launches) in launches {
+                if let Some(trial) = Trial::beside(&launches, generator) {
                     by_cell.entry(cell).or_default().insert(block, trial);
                 }
             }

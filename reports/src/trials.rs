@@ -7,33 +7,76 @@ use schema::{Accept, Cell, Cores, LatencyQuantiles, Measured, Plan};
 /// The trials of one cell that are judged, by block.
 pub(crate) type Trials<'a> = BTreeMap<u32, Trial<'a>>;
 
-/// A trial that answered at least one request, so that there is something to divide by.
+/// A trial that answered at least one request, so that there is something to divide by. Launches of a
+/// cell at the same time are one trial: counts are those of all of them, and what cannot be added up is
+/// the first one's.
 #[derive(Clone, Copy)]
 pub(crate) struct Trial<'a> {
     pub(crate) measured: &'a Measured,
     latency: &'a LatencyQuantiles,
     generator_ns: u64,
+    sums: Sums,
+}
+
+/// Over the launches at the same time.
+#[derive(Clone, Copy, Default)]
+struct Sums {
+    requests: f64,
+    elapsed_ns: f64,
+    user_ns: f64,
+    system_ns: f64,
+    switches: f64,
+    given_ns: f64,
+    quota_ns: f64,
+}
+
+impl Sums {
+    fn of(launches: &[&Measured]) -> Self {
+        let mut sums = Self::default();
+        for Measured {
+            load,
+            server,
+            slots,
+            ..
+        } in launches
+        {
+            sums.requests += load.completed as f64;
+            sums.elapsed_ns += load.elapsed_ns as f64;
+            sums.user_ns += server.cpu.user_ns as f64;
+            sums.system_ns += server.cpu.system_ns as f64;
+            sums.switches += (server.voluntary_switches + server.involuntary_switches) as f64;
+            sums.given_ns += if slots.is_empty() {
+                server.cpu.total_ns() as f64
+            } else {
+                slots.iter().map(|slot| slot.given_ns).sum::<u64>() as f64
+            };
+            sums.quota_ns += slots.iter().map(|slot| slot.quota_ns).sum::<u64>() as f64;
+        }
+        sums
+    }
 }
 
 impl<'a> Trial<'a> {
     /// A trial by itself.
     pub(crate) fn new(measured: &'a Measured) -> Option<Self> {
-        Self::beside(measured, generator_ns(measured))
+        Self::beside(&[measured], generator_ns(measured))
     }
 
-    /// A trial of a set whose load took so much CPU time of the generator, all cells together.
-    pub(crate) fn beside(measured: &'a Measured, generator_ns: u64) -> Option<Self> {
+    /// The launches of a cell in a set whose load took so much CPU time of the generator, all cells
+    /// together.
+    pub(crate) fn beside(launches: &[&'a Measured], generator_ns: u64) -> Option<Self> {
+        let (&measured, sums) = (launches.first()?, Sums::of(launches));
         let latency = measured.load.response.as_ref()?;
-        let counts = measured.load.completed > 0 && measured.load.elapsed_ns > 0;
-        counts.then_some(Self {
+        (sums.requests > 0.0 && sums.elapsed_ns > 0.0).then_some(Self {
             measured,
             latency,
             generator_ns,
+            sums,
         })
     }
 
     fn requests(self) -> f64 {
-        self.measured.load.completed as f64
+        self.sums.requests
     }
 
     pub(crate) fn elapsed_ns(self) -> f64 {
@@ -41,24 +84,23 @@ impl<'a> Trial<'a> {
     }
 
     pub(crate) fn throughput_per_s(self) -> f64 {
-        self.requests() / self.elapsed_ns() * 1e9
+        self.requests() / self.sums.elapsed_ns * 1e9
     }
 
     pub(crate) fn user_ns_per_request(self) -> f64 {
-        self.measured.server.cpu.user_ns as f64 / self.requests()
+        self.sums.user_ns / self.requests()
     }
 
     pub(crate) fn system_ns_per_request(self) -> f64 {
-        self.measured.server.cpu.system_ns as f64 / self.requests()
+        self.sums.system_ns / self.requests()
     }
 
     pub(crate) fn cpu_ns_per_request(self) -> f64 {
-        self.measured.server.cpu.total_ns() as f64 / self.requests()
+        (self.sums.user_ns + self.sums.system_ns) / self.requests()
     }
 
     pub(crate) fn switches_per_request(self) -> f64 {
-        let server = &self.measured.server;
-        (server.voluntary_switches + server.involuntary_switches) as f64 / self.requests()
+        self.sums.switches / self.requests()
     }
 
     pub(crate) fn latency(self) -> &'a LatencyQuantiles {
@@ -94,8 +136,10 @@ impl<'a> Trial<'a> {
 
     /// The same by Little's law: throughput × mean service time.
     pub(crate) fn busy_by_littles_law(self) -> f64 {
-        let service = self.measured.load.service.as_ref();
-        self.throughput_per_s() * service.map_or(0.0, |service| service.mean_ns) / 1e9
+        let load = &self.measured.load;
+        let service = load.service.as_ref();
+        let per_s = load.completed as f64 / self.elapsed_ns() * 1e9;
+        per_s * service.map_or(0.0, |service| service.mean_ns) / 1e9
     }
 
     /// CPU time of the generator over what its CPUs had to give. Cells that are measured at the same
@@ -108,27 +152,20 @@ impl<'a> Trial<'a> {
     /// CPU time that the server had: as its slots account for it, and without slots as its processes
     /// do.
     pub(crate) fn given_ns(self) -> f64 {
-        let slots = &self.measured.slots;
-        let given = if slots.is_empty() {
-            self.measured.server.cpu.total_ns()
-        } else {
-            slots.iter().map(|slot| slot.given_ns).sum()
-        };
-        given as f64
+        self.sums.given_ns
     }
 
     /// CPU time that the server could have had. With slots it is their quota; without, the time of as
     /// many CPUs as its workers can use. The acceptor of a handoff can keep a CPU busy beside its
     /// workers.
     fn had_to_use_ns(self, cell: &Cell) -> f64 {
-        let slots = &self.measured.slots;
-        if slots.is_empty() {
+        if self.measured.slots.is_empty() {
             let acceptors = usize::from(cell.model.accept == Accept::Handoff);
             let runnable = cell.workers as usize + acceptors;
             let cpus = cell.cpus.len().min(runnable).max(1);
-            self.elapsed_ns() * cpus as f64
+            self.sums.elapsed_ns * cpus as f64
         } else {
-            slots.iter().map(|slot| slot.quota_ns).sum::<u64>() as f64
+            self.sums.quota_ns
         }
     }
 
@@ -160,7 +197,8 @@ impl<'a> Trial<'a> {
 
     fn share_of_cpus(self, part_ns: Option<u64>, cell: &Cell) -> Option<f64> {
         let cpus = cell.cpus.len().max(1) as f64;
-        part_ns.map(|part| part as f64 / (self.elapsed_ns() * cpus))
+        // What tasks used is laid to the CPU they were on last, so it can come to more than there was.
+        part_ns.map(|part| (part as f64 / (self.elapsed_ns() * cpus)).min(1.0))
     }
 }
 

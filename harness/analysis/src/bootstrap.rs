@@ -63,10 +63,11 @@ pub fn bootstrap_interval(
         return None;
     }
     let replicates = resample::replicates(RESAMPLES, seed, || {
-        let mut resample = vec![0.0; values.len()];
+        let mut resample = Vec::with_capacity(values.len());
         let statistic = &statistic;
         move |random: &mut Stream| {
-            resample::fill(&mut resample, values, random);
+            resample.clear();
+            resample::draw(values.len(), random, |index| resample.push(values[index]));
             statistic(&resample)
         }
     });

@@ -15,6 +15,8 @@ pub struct Observation {
     pub block: u32,
     /// 0, and 1 where the first trial was marked and made again. All cells of a set share it.
     pub attempt: u32,
+    /// Which of the launches at the same time, from 0 up to [`crate::Cell::copies`].
+    pub copy: u32,
     /// When the launch began, since the Unix epoch.
     pub started_unix_ns: u64,
     /// What came of it.

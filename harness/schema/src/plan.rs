@@ -209,6 +209,9 @@ pub struct Cell {
     pub cores: Cores,
     /// CPUs the server is bound to.
     pub cpus: Vec<u32>,
+    /// How many launches of it are measured at the same time, whose figures are averaged. One worker
+    /// has a small share of a CPU where cores are emulated, and sees few moments of the machine.
+    pub copies: u32,
     /// What each request asks for.
     pub workload: Workload,
     /// Connections of the closed loop, all threads together.

@@ -185,6 +185,7 @@ impl Bench<'_> {
                 workers: 1,
                 cores: self.cores.kind,
                 cpus: self.cores.server_cpus.clone(),
+                copies: 1,
                 workload: WORKLOAD,
                 connections: CONNECTIONS,
                 path: None,

@@ -148,7 +148,7 @@ fn learn(
 /// Blocks of four until it is enough; a trial that failed is the last one's.
 fn measure(setting: &Setting, store: &mut Store) -> anyhow::Result<()> {
     let experiment = &setting.plan.experiments[0];
-    let mut stopping = Stopping::in_turns(experiment, setting.plan.seed);
+    let mut stopping = Stopping::in_turns(setting.plan, experiment);
     let mut progress = Progress::over(setting.plan);
     progress.experiment(experiment);
     while !stopping.gives_up() {
@@ -217,6 +217,7 @@ fn cell(server: &CommandServer, args: &MeasureArgs, cores: &CorePlan) -> Cell {
         workers: server.worker_count(),
         cores: Cores::Shared,
         cpus: cores.server_cpus.clone(),
+        copies: 1,
         workload: Workload::Hello,
         connections: args.connections,
         path: Some(args.path.clone()),

@@ -34,6 +34,7 @@ pub(super) fn draft(ask: &Ask) -> Option<Draft> {
         let real = cells.clone().map(|cell| Cell {
             id: format!("{}-real", cell.id),
             cores: Cores::Real,
+            copies: 1,
             cpus: cpus[..(cell.workers as usize).min(cpus.len())].to_vec(),
             ..cell
         });

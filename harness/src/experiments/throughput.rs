@@ -32,6 +32,7 @@ pub(super) fn draft(ask: &Ask) -> Draft {
                 workers,
                 cores: Cores::Shared,
                 cpus: ask.cores.server_cpus.clone(),
+                copies: 1,
                 workload,
                 connections: ask.connections,
                 path: None,

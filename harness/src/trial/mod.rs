@@ -29,7 +29,7 @@ use self::window::Watch;
 use crate::{
     contenders::{Contender, Seat},
     interrupt::Interrupt,
-    launch::{Server, Trouble, launch},
+    launch::{self, Server, Trouble},
     noise::Watched,
     progress::Progress,
     resources,
@@ -97,9 +97,16 @@ impl Trial {
     }
 }
 
+/// One of the launches of a cell: its index into the plan's cells, and which of its copies.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Launch {
+    cell: usize,
+    copy: u32,
+}
+
 /// A server under load.
 struct Entrant<'a> {
-    number: usize,
+    launch: Launch,
     cell: &'a Cell,
     server: Server,
     running: Option<Running>,
@@ -118,7 +125,7 @@ pub fn make(setting: &Setting, turn: Turn<'_>, progress: &Progress) -> Option<Ve
             // Nobody can run: what failed is what all have in common.
             let all = turn.set.cells.iter();
             ended = all
-                .map(|&cell| End::failed(cell, failure.clone()))
+                .map(|&cell| End::failed(Launch { cell, copy: 0 }, failure.clone()))
                 .collect();
             None
         }
@@ -136,19 +143,20 @@ pub fn make(setting: &Setting, turn: Turn<'_>, progress: &Progress) -> Option<Ve
         }
     }
     let trial = |end: End| Trial {
-        cell: end.cell,
+        cell: end.launch.cell,
         observation: Observation {
             schema_version: SCHEMA_VERSION,
-            cell: setting.plan.cells[end.cell].id.clone(),
+            cell: setting.plan.cells[end.launch.cell].id.clone(),
             block: turn.block,
             attempt: turn.attempt,
+            copy: end.launch.copy,
             started_unix_ns: started,
             outcome: end.outcome,
         },
         latency: end.latency,
         warning: end.warning,
     };
-    ended.sort_by_key(|end| end.cell);
+    ended.sort_by_key(|end| end.launch);
     Some(ended.into_iter().map(trial).collect())
 }
 
@@ -165,16 +173,16 @@ struct Left;
 
 /// What came of one cell.
 struct End {
-    cell: usize,
+    launch: Launch,
     outcome: Outcome,
     latency: Option<Histogram<u64>>,
     warning: Option<String>,
 }
 
 impl End {
-    fn failed(cell: usize, failure: Failure) -> Self {
+    fn failed(launch: Launch, failure: Failure) -> Self {
         Self {
-            cell,
+            launch,
             outcome: Outcome::Failed(failure),
             latency: None,
             warning: None,
@@ -197,9 +205,16 @@ fn enter<'a>(
             continue;
         };
         match contender.find() {
-            Ok(()) => present.push((number, cell, contender.as_ref())),
+            Ok(()) => {
+                let launch = |copy| Launch { cell: number, copy };
+                let launches = (0..cell.copies).map(launch);
+                present.extend(launches.map(|launch| (launch, cell, contender.as_ref())));
+            }
             Err(absent) => ended.push(End {
-                cell: number,
+                launch: Launch {
+                    cell: number,
+                    copy: 0,
+                },
                 outcome: Outcome::NotMeasured {
                     reason: absent.reason,
                     cure: absent.cure,
@@ -217,18 +232,18 @@ fn enter<'a>(
     let slots = make_slots(setting, turn.set, all_workers)?;
     let mut entrants = Vec::new();
     let mut first = 0;
-    for (number, cell, contender) in present {
+    for (launch, cell, contender) in present {
         let range = first..first + workers(cell);
         first = range.end;
         match start(setting, cell, contender, slots.as_deref(), range.clone()) {
             Ok(server) => entrants.push(Entrant {
-                number,
+                launch,
                 cell,
                 server,
                 running: None,
                 slots: range,
             }),
-            Err(Trouble::Failed(failure)) => ended.push(End::failed(number, failure)),
+            Err(Trouble::Failed(failure)) => ended.push(End::failed(launch, failure)),
             Err(Trouble::Interrupted) => return Err(Trouble::Interrupted),
         }
     }
@@ -280,7 +295,7 @@ fn start(
     let recipe = contender
         .recipe(cell.workers, setting.scratch, &seats)
         .map_err(|error| at_launch(format!("{error:#}")))?;
-    let mut server = launch(
+    let mut server = launch::launch(
         &recipe,
         &cell.cpus,
         slots.and_then(Slots::group).as_deref(),
@@ -367,7 +382,11 @@ fn contend(
     }
     let mut entrants = loaded;
     begin_together(setting, &mut entrants, &mut ended, progress)?;
-    while entrants.iter_mut().any(|entrant| !is_over(entrant, turn)) {
+    let patience = TICK / u32::try_from(entrants.len()).unwrap_or(1).max(1);
+    while entrants
+        .iter_mut()
+        .any(|entrant| !is_over(entrant, patience))
+    {
         progress.tick();
         if setting.interrupt.is_set() {
             return Err(Left);
@@ -447,8 +466,7 @@ fn begin_together(
 }
 
 /// Whether a load is over, waiting a moment for it. That of a server that has ended is called off.
-fn is_over(entrant: &mut Entrant<'_>, turn: Turn<'_>) -> bool {
-    let patience = TICK / u32::try_from(turn.set.cells.len()).unwrap_or(1).max(1);
+fn is_over(entrant: &mut Entrant<'_>, patience: Duration) -> bool {
     let Some(running) = &mut entrant.running else {
         return true;
     };
@@ -461,7 +479,7 @@ fn is_over(entrant: &mut Entrant<'_>, turn: Turn<'_>) -> bool {
 
 /// The account of one server, which is stopped.
 fn finish(mut entrant: Entrant<'_>, set: &CellSet, readings: &mut window::Readings) -> End {
-    let number = entrant.number;
+    let launch = entrant.launch;
     let Some(running) = entrant.running.take() else {
         return end_of_failed(entrant, &LoadError::Stopped, Stage::Load);
     };
@@ -470,7 +488,7 @@ fn finish(mut entrant: Entrant<'_>, set: &CellSet, readings: &mut window::Readin
     let loaded = match running.finish() {
         Err(error) => return end_of_failed(entrant, &error, stage),
         Ok(_) if entrant.server.has_ended(Duration::ZERO) => {
-            return End::of(number, entrant.server.ended_at(Stage::Load));
+            return End::of(launch, entrant.server.ended_at(Stage::Load));
         }
         Ok(loaded) => loaded,
     };
@@ -478,7 +496,7 @@ fn finish(mut entrant: Entrant<'_>, set: &CellSet, readings: &mut window::Readin
         Ok(used) => used,
         Err(error) => {
             return End::of(
-                number,
+                launch,
                 entrant.server.failure(Stage::Load, format!("{error:#}")),
             );
         }
@@ -500,7 +518,7 @@ fn finish(mut entrant: Entrant<'_>, set: &CellSet, readings: &mut window::Readin
         .as_ref()
         .map(|words| format!("{} {words}", entrant.cell.id));
     End {
-        cell: number,
+        launch,
         outcome: Outcome::Measured(Box::new(measured)),
         latency: Some(loaded.latencies.response()),
         warning,
@@ -508,11 +526,11 @@ fn finish(mut entrant: Entrant<'_>, set: &CellSet, readings: &mut window::Readin
 }
 
 impl End {
-    fn of(cell: usize, trouble: Trouble) -> Self {
+    fn of(launch: Launch, trouble: Trouble) -> Self {
         match trouble {
-            Trouble::Failed(failure) => Self::failed(cell, failure),
+            Trouble::Failed(failure) => Self::failed(launch, failure),
             Trouble::Interrupted => Self::failed(
-                cell,
+                launch,
                 Failure {
                     stage: Stage::Load,
                     reason: "it was interrupted".to_owned(),
@@ -530,7 +548,7 @@ fn end_of_failed(mut entrant: Entrant<'_>, error: &LoadError, stage: Stage) -> E
     } else {
         entrant.server.failure(stage, error.to_string())
     };
-    End::of(entrant.number, trouble)
+    End::of(entrant.launch, trouble)
 }
 
 /// CPUs that a set's servers and its generator run on.

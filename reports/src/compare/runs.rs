@@ -99,6 +99,8 @@ fn differs((a, a_plan): (&Cell, &Plan), (b, b_plan): (&Cell, &Plan)) -> Option<S
         )
     } else if a.cpus.len() != b.cpus.len() {
         told("CPUs", a.cpus.len().to_string(), b.cpus.len().to_string())
+    } else if a.copies != b.copies {
+        told("copies", a.copies.to_string(), b.copies.to_string())
     } else if a.target() != b.target() {
         told("GET", a.target(), b.target())
     } else if a.connections != b.connections {

@@ -95,7 +95,7 @@ fn one_set_each(plan: &Plan) -> Result<(), String> {
     }
 }
 
-/// Each is of a cell, a block and an attempt that may be, and there are no two of the same.
+/// Each is of a cell, a block, an attempt and a copy that may be, and there are no two of the same.
 pub(super) fn check_observations(
     observations: &[Line<Observation>],
     plan: &Plan,
@@ -106,12 +106,15 @@ pub(super) fn check_observations(
         .iter()
         .map(|experiment| (experiment.name.as_str(), experiment.blocks.len()))
         .collect();
-    let blocks: BTreeMap<&str, usize> = plan
+    let blocks: BTreeMap<&str, (usize, u32)> = plan
         .cells
         .iter()
         .map(|cell| {
             let blocks = blocks.get(cell.experiment.as_str());
-            (cell.id.as_str(), blocks.copied().unwrap_or(0))
+            (
+                cell.id.as_str(),
+                (blocks.copied().unwrap_or(0), cell.copies),
+            )
         })
         .collect();
     let mut seen = BTreeMap::new();
@@ -124,9 +127,10 @@ pub(super) fn check_observations(
             cell,
             block,
             attempt,
+            copy,
             ..
         } = observation;
-        let Some(&blocks) = blocks.get(cell.as_str()) else {
+        let Some(&(blocks, copies)) = blocks.get(cell.as_str()) else {
             return Err(mixed(format!("the plan has no cell '{cell}'")));
         };
         if *block as usize >= blocks {
@@ -135,7 +139,10 @@ pub(super) fn check_observations(
         if *attempt >= ATTEMPTS {
             return Err(mixed(format!("it is of attempt {attempt} of {ATTEMPTS}")));
         }
-        if let Some(first) = seen.insert((cell, block, attempt), line) {
+        if *copy >= copies {
+            return Err(mixed(format!("it is of copy {copy} of {copies}")));
+        }
+        if let Some(first) = seen.insert((cell, block, attempt, copy), line) {
             return Err(mixed(format!(
                 "attempt {attempt} of '{cell}' in block {block} stands on line {first} already"
             )));

@@ -103,16 +103,14 @@ fn headline(measurements: &Measurements<'_>, question: Question<'_>) -> Option<H
     };
     comparison.question = asked(kind, workers);
     let outcome = sentences::outcome(&comparison, limit);
-    let outcome = match &efficiency {
-        Some(efficiency) if limit.is_none() => {
-            let linear = linearity(measurements, efficiency, pair);
-            match comparison.verdict {
-                // That many serve more than one goes without saying.
-                Verdict::Better => linear,
-                _ => format!("{outcome}, and {linear}"),
-            }
-        }
-        _ => outcome,
+    let linear = efficiency
+        .filter(|_| limit.is_none())
+        .and_then(|efficiency| linearity(measurements, &efficiency, pair));
+    let outcome = match (linear, comparison.verdict) {
+        (None, _) => outcome,
+        // That many serve more than one goes without saying.
+        (Some(linear), Verdict::Better) => linear,
+        (Some(linear), _) => format!("{outcome}, and {linear}"),
     };
     comparison.sentence = sentence(kind, &comparison, pair.subject, &outcome);
     Some(Headline {
@@ -163,11 +161,14 @@ fn sentence(kind: HeadlineKind, comparison: &Comparison, subject: &Cell, outcome
     )
 }
 
-/// Whether each worker adds as much as the first, with the cause where it does not.
-fn linearity(measurements: &Measurements<'_>, efficiency: &Estimate, pair: Pair<'_>) -> String {
-    let Some((low, high)) = efficiency.interval else {
-        return "whether it is linear takes more blocks".to_owned();
-    };
+/// Whether each worker adds as much as the first, with the cause where it does not; `None` without an
+/// interval.
+fn linearity(
+    measurements: &Measurements<'_>,
+    efficiency: &Estimate,
+    pair: Pair<'_>,
+) -> Option<String> {
+    let (low, high) = efficiency.interval?;
     let figure = format!(
         "efficiency {}, {low:.3} to {high:.3}",
         figures::ratio(efficiency)
@@ -176,13 +177,15 @@ fn linearity(measurements: &Measurements<'_>, efficiency: &Estimate, pair: Pair<
         let cause = cause(measurements, pair.reference, pair.subject);
         cause.map(|cause| format!(": {cause}")).unwrap_or_default()
     };
-    if low >= 1.0 - LINEAR_MARGIN && high <= 1.0 + LINEAR_MARGIN {
-        format!("as good as linear ({figure})")
-    } else if high < 1.0 {
-        format!("less than linear ({figure}){}", because())
-    } else if low > 1.0 {
-        format!("more than linear ({figure}){}", because())
-    } else {
-        format!("whether it is linear stays open ({figure})")
-    }
+    Some(
+        if low >= 1.0 - LINEAR_MARGIN && high <= 1.0 + LINEAR_MARGIN {
+            format!("as good as linear ({figure})")
+        } else if high < 1.0 {
+            format!("less than linear ({figure}){}", because())
+        } else if low > 1.0 {
+            format!("more than linear ({figure}){}", because())
+        } else {
+            format!("whether it is linear stays open ({figure})")
+        },
+    )
 }

@@ -41,6 +41,7 @@ pub fn cell(server: &str, workers: u32) -> Cell {
         workers,
         cores: Cores::Shared,
         cpus: vec![0],
+        copies: 1,
         workload: Workload::Hello,
         connections: 64,
         path: None,
@@ -269,6 +270,7 @@ pub fn observation(cell: &Cell, block: u32, outcome: Outcome) -> Observation {
         cell: cell.id.clone(),
         block,
         attempt: 0,
+        copy: 0,
         started_unix_ns: PLANNED_UNIX_NS + u64::from(block),
         outcome,
     }

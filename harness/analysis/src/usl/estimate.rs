@@ -1,6 +1,5 @@
 //! How sure the law's parameters are, by resampling blocks.
 
-use rand::RngExt;
 use schema::Estimate;
 use statrs::distribution::{ContinuousCDF, Normal};
 
@@ -247,15 +246,14 @@ impl<'a> Blocks<'a> {
     /// As many blocks, drawn with replacement. Each has three points, so the draw has too.
     fn drawn(&self, random: &mut Stream) -> Vec<Size> {
         let mut sums = vec![(0.0, 0.0); self.ns.len()];
-        for _ in &self.kept {
-            let curve = self.kept[random.random_range(0..self.kept.len())];
-            for (sum, cell) in sums.iter_mut().zip(curve) {
+        resample::draw(self.kept.len(), random, |block| {
+            for (sum, cell) in sums.iter_mut().zip(self.kept[block]) {
                 if let Some(throughput) = cell {
                     sum.0 += throughput;
                     sum.1 += 1.0;
                 }
             }
-        }
+        });
         let measured = self
             .ns
             .iter()

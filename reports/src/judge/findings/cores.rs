@@ -6,7 +6,7 @@ use schema::{Cell, Cores, Measured};
 
 use super::Finding;
 use crate::{
-    Run, figures,
+    Run,
     groups::{counted, workers},
 };
 
@@ -56,14 +56,8 @@ pub(super) fn emulated_cores(run: &Run) -> Option<Finding> {
     let emulated = |(cell, ..): (&Cell, u32, &Measured)| cell.cores == Cores::Emulated;
     run.measured().any(emulated).then(|| {
         Finding::caveat(format!(
-            "Cores are emulated where a figure says so: each worker has a share of a CPU, by quota. {} Ratios of throughput and CPU time per request hold; latency is that of the quota and is not shown.",
-            as_sentence(&run.plan.cores.reason)
+            "Cores are emulated where a figure says so ({}): ratios of throughput and CPU time per request hold, and latency, which would be the quota's, is not shown.",
+            run.plan.cores.reason.trim_end_matches('.')
         ))
     })
-}
-
-/// Whatever was written, as a sentence of its own.
-fn as_sentence(text: &str) -> String {
-    let text = text.trim().trim_end_matches('.');
-    format!("{}.", figures::capital(text))
 }
