@@ -5,7 +5,7 @@ use std::{path::PathBuf, time::Duration};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use schema::Preset;
 
-use crate::load_url::LoadArgs;
+use crate::{compare::CompareArgs, export::ExportArgs, load_url::LoadArgs};
 
 /// More workers than this are refused: every one is a process or a thread of this machine.
 pub const MOST_WORKERS: i64 = 1024;
@@ -40,6 +40,10 @@ pub enum Command {
     Calibrate(CalibrateArgs),
     /// Rebuild the report of a run folder without measuring
     Report(ReportArgs),
+    /// Give a run's figures to other programs: Bencher, github-action-benchmark, or as Markdown
+    Export(ExportArgs),
+    /// Set B beside A, two run folders or two servers, and say whether B may pass
+    Compare(Box<CompareArgs>),
     /// Drive load at a URL: a closed loop, or with --rate an open one
     Load(Box<LoadArgs>),
     /// Show experiments, servers and guests, and whether this machine has them

@@ -30,7 +30,7 @@ use nix::{
     },
     unistd::Pid,
 };
-use schema::{Failure, Stage};
+use schema::{Failure, Ready, Stage};
 
 use crate::{
     contenders::{ReadyBy, Recipe},
@@ -69,6 +69,8 @@ pub struct Server {
     end: mpsc::Receiver<()>,
     stderr: Arc<Mutex<VecDeque<String>>>,
     ended: bool,
+    /// What it said of itself, where that was not known before.
+    pub announced: Option<Ready>,
     /// Where it listens.
     pub address: SocketAddr,
     /// From the start of its process until it was ready.
@@ -120,6 +122,7 @@ fn start(
         end,
         stderr: Arc::default(),
         ended: false,
+        announced: None,
         address: SocketAddr::from(([0, 0, 0, 0], 0)),
         ready_after: Duration::ZERO,
     };
@@ -245,6 +248,15 @@ impl Server {
                             let address = ready::address(&line, *model, *workers)
                                 .map_err(|error| self.failure(Stage::Ready, error.to_string()))?;
                             if let Some(address) = address {
+                                return Ok(address);
+                            }
+                        }
+                        ReadyBy::AnyReadyLine => {
+                            let announced = ready::announced(&line)
+                                .map_err(|error| self.failure(Stage::Ready, error.to_string()))?;
+                            if let Some(announced) = announced {
+                                let address = announced.address;
+                                self.announced = Some(announced);
                                 return Ok(address);
                             }
                         }

@@ -9,10 +9,12 @@
 mod binaries;
 mod calibrate;
 mod cli;
+mod compare;
 mod contenders;
 mod doctor;
 mod exit;
 mod experiments;
+mod export;
 mod guard;
 mod guarded;
 mod interrupt;
@@ -52,6 +54,8 @@ fn main() -> ExitCode {
         Command::Calibrate(args) => calibrate::calibrate(&args),
         Command::Doctor(args) => doctor::doctor(&args),
         Command::Report(args) => report::rebuild(&args.dir),
+        Command::Export(args) => export::export(&args),
+        Command::Compare(args) => compare::compare(&args),
         Command::Load(args) => load_url::load_url(&args),
         Command::List(args) => list::list(&args),
         Command::Guard(args) => guard::guard(&args),

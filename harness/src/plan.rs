@@ -235,6 +235,7 @@ mod tests {
             copies: 1,
             workload: Workload::Hello,
             connections: 20 * workers,
+            path: None,
         }
     }
 

@@ -19,11 +19,11 @@ struct Versioned {
     schema_version: serde_json::Value,
 }
 
-/// The address in a ready line; nothing in any other line.
+/// A ready line; nothing where it is any other.
 ///
 /// # Errors
-/// Where the line is of another schema version, or announces another server than was asked for.
-pub fn address(line: &str, model: Model, workers: u32) -> anyhow::Result<Option<SocketAddr>> {
+/// Where the line is of another schema version.
+pub fn announced(line: &str) -> anyhow::Result<Option<Ready>> {
     let Ok(Versioned { schema_version }) = serde_json::from_str(line) else {
         return Ok(None);
     };
@@ -33,9 +33,19 @@ pub fn address(line: &str, model: Model, workers: u32) -> anyhow::Result<Option<
              {SCHEMA_VERSION}; {SAME_CHECKOUT}"
         );
     }
-    let ready: Ready = match serde_json::from_str(line) {
-        Ok(ready) => ready,
+    match serde_json::from_str(line) {
+        Ok(ready) => Ok(Some(ready)),
         Err(error) => bail!("the server's ready line cannot be read: {error}; {SAME_CHECKOUT}"),
+    }
+}
+
+/// The address in a ready line; nothing in any other line.
+///
+/// # Errors
+/// Where the line is of another schema version, or announces another server than was asked for.
+pub fn address(line: &str, model: Model, workers: u32) -> anyhow::Result<Option<SocketAddr>> {
+    let Some(ready) = announced(line)? else {
+        return Ok(None);
     };
     if (ready.model, ready.workers) != (model, workers) {
         bail!(

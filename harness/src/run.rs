@@ -188,8 +188,8 @@ pub fn measure(setting: &Setting, store: &mut Store) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Every set once; false where the user wants to leave.
-fn make_block(
+/// Every set once; false where the user wants to leave, or a failed trial has made the rest needless.
+pub fn make_block(
     setting: &Setting,
     experiment: &ExperimentPlan,
     stopping: &mut Stopping<'_>,
@@ -215,7 +215,7 @@ fn make_block(
                 return Ok(false);
             };
             let marked = record(setting, &trials, stopping, store, progress)?;
-            if setting.interrupt.is_set() {
+            if setting.interrupt.is_set() || stopping.gives_up() {
                 return Ok(false);
             }
             if marked.is_empty() || !stopping.may_repeat() {

@@ -8,7 +8,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use analysis::{PairedRatio, half_width, narrow_enough};
+use analysis::{LEAST_FOR_AN_INTERVAL, PairedRatio, half_width, narrow_enough};
 use schema::{
     Cell, CellSet, ExperimentPlan, Observation, Outcome, Plan, SCHEMA_VERSION, Stop, StopReason,
     Target,
@@ -28,6 +28,11 @@ pub struct Stopping<'a> {
     blocks: u32,
     trials: u32,
     repeats: u32,
+    /// Blocks behind one ratio: two where they are made in turns, one in each order.
+    per_ratio: u32,
+    /// Blocks that are made whatever they take.
+    least: u32,
+    gives_up: bool,
     /// By cell and block.
     served: BTreeMap<usize, BTreeMap<u32, Served>>,
     /// How far each target has come.
@@ -78,8 +83,21 @@ impl<'a> Stopping<'a> {
             blocks: 0,
             trials: 0,
             repeats: 0,
+            per_ratio: 1,
+            least: 1,
+            gives_up: false,
             served: BTreeMap::new(),
             known: vec![Known::default(); experiment.stop.targets.len()],
+        }
+    }
+
+    /// Where two blocks, one in each order, make one ratio: it never ends between them, and not before
+    /// there is an interval, but where a trial fails.
+    pub fn in_turns(plan: &'a Plan, experiment: &'a ExperimentPlan) -> Self {
+        Self {
+            per_ratio: 2,
+            least: 2 * u32::try_from(LEAST_FOR_AN_INTERVAL).unwrap_or(1),
+            ..Self::of(plan, experiment)
         }
     }
 
@@ -90,13 +108,22 @@ impl<'a> Stopping<'a> {
 
     /// A trial was made.
     pub fn observed(&mut self, cell: usize, observation: &Observation) {
-        if let Outcome::Measured(measured) = &observation.outcome {
-            let load = &measured.load;
-            let per_s = load.completed as f64 / load.elapsed_ns.max(1) as f64 * 1e9;
-            let blocks = self.served.entry(cell).or_default();
-            let served = blocks.entry(observation.block).or_default();
-            served.add(observation.attempt, per_s);
+        match &observation.outcome {
+            Outcome::Measured(measured) => {
+                let load = &measured.load;
+                let per_s = load.completed as f64 / load.elapsed_ns.max(1) as f64 * 1e9;
+                let blocks = self.served.entry(cell).or_default();
+                let served = blocks.entry(observation.block).or_default();
+                served.add(observation.attempt, per_s);
+            }
+            Outcome::Failed(_) => self.gives_up = self.per_ratio > 1,
+            Outcome::NotMeasured { .. } => {}
         }
+    }
+
+    /// Whether a failed trial has made all others needless: of two servers in turns, one is missing.
+    pub const fn gives_up(&self) -> bool {
+        self.gives_up
     }
 
     /// Blocks that are whole.
@@ -126,12 +153,11 @@ impl<'a> Stopping<'a> {
     }
 
     fn known_of(&self, target: Target) -> Option<Known> {
-        let subjects = self.served.get(&target.subject)?;
+        let subjects = self.means(target.subject)?;
         let (reference, subject): (Vec<f64>, Vec<f64>) = self
-            .served
-            .get(&target.reference)?
+            .means(target.reference)?
             .iter()
-            .filter_map(|(block, reference)| Some((reference.mean(), subjects.get(block)?.mean())))
+            .filter_map(|(block, &reference)| Some((reference, *subjects.get(block)?)))
             .unzip();
         let paired = PairedRatio::new(&reference, &subject).ok()?;
         let ratio = paired.estimate(self.seed);
@@ -140,6 +166,21 @@ impl<'a> Stopping<'a> {
             width: half_width(&ratio),
             enough: narrow_enough(&ratio, paired.blocks(), wanted),
         })
+    }
+
+    /// The geometric mean of the blocks behind each ratio; those that are not whole are left out.
+    fn means(&self, cell: usize) -> Option<BTreeMap<u32, f64>> {
+        let mut ratios: BTreeMap<u32, (u32, f64)> = BTreeMap::new();
+        for (block, served) in self.served.get(&cell)? {
+            let ratio = ratios.entry(block / self.per_ratio).or_default();
+            ratio.0 += 1;
+            ratio.1 += served.mean().ln();
+        }
+        let whole = ratios
+            .into_iter()
+            .filter(|(_, (blocks, _))| *blocks == self.per_ratio);
+        let means = whole.map(|(ratio, (blocks, sum))| (ratio, (sum / f64::from(blocks)).exp()));
+        Some(means.collect())
     }
 
     /// Whether a set has to be measured again.
@@ -158,6 +199,9 @@ impl<'a> Stopping<'a> {
     /// Why no further block is to be made; nothing where one is.
     pub fn reason(&self) -> Option<StopReason> {
         let rule = &self.experiment.stop;
+        if !self.blocks.is_multiple_of(self.per_ratio) {
+            return None;
+        }
         if self.blocks as usize >= self.experiment.blocks.len() {
             return Some(StopReason::Blocks);
         }
@@ -172,9 +216,9 @@ impl<'a> Stopping<'a> {
             .filter(|set| self.wants(set))
             .map(|set| trial_time(self.cells, self.experiment, set))
             .sum();
+        let next = next * self.per_ratio;
         let spent = self.began.elapsed() + next > Duration::from_nanos(rule.budget_ns);
-        // One block is made however long it takes.
-        (spent && self.blocks > 0).then_some(StopReason::Budget)
+        (spent && self.blocks >= self.least).then_some(StopReason::Budget)
     }
 
     /// The widest of the wanted intervals; nothing where one of them has none.

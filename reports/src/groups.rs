@@ -79,6 +79,7 @@ pub(crate) fn groups(plan: &Plan) -> Vec<Group<'_>> {
         let same = |group: &&mut Group<'_>| {
             group.experiment == cell.experiment
                 && group.workload == cell.workload
+                && group.target() == cell.target()
                 && group.cores == cell.cores
                 && group.load == Load::of(cell)
         };
@@ -158,9 +159,16 @@ impl Group<'_> {
         format!(
             "{}: GET {} over {}{on}",
             self.experiment,
-            self.workload.target(),
+            self.target(),
             self.load.describe()
         )
+    }
+
+    /// All of its cells are asked for the same.
+    fn target(&self) -> String {
+        self.cells
+            .first()
+            .map_or_else(|| self.workload.target(), |cell| cell.target())
     }
 
     /// The same in a few words, to tell its findings from those of other groups.
@@ -170,7 +178,7 @@ impl Group<'_> {
             Cores::Real | Cores::Emulated => format!(
                 "{}: GET {}, {} cores",
                 self.experiment,
-                self.workload.target(),
+                self.target(),
                 self.cores.name()
             ),
         }

@@ -21,7 +21,12 @@ mod sentences;
 
 use schema::{SCHEMA_VERSION, Verdicts};
 
-pub(crate) use self::pairs::{Theme, theme};
+pub(crate) use self::{
+    bottleneck::held_back,
+    comparisons::{Limits, METRICS, figure, margin},
+    pairs::{Theme, theme},
+    sentences::outcome,
+};
 use crate::{Run, measurements::Measurements};
 
 /// Judges a run.

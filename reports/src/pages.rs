@@ -18,6 +18,11 @@ use std::{
 use schema::Verdicts;
 
 pub use self::summary::summary;
+pub(crate) use self::{
+    headline::{badge, chance_note, in_sentences},
+    markdown::{escaped, figure},
+    summary::aligned,
+};
 use crate::{
     Run,
     charts::{Chart, Panel, charts},

@@ -16,6 +16,8 @@ compile_error!(
 #[cfg(target_os = "linux")]
 mod calibration;
 #[cfg(target_os = "linux")]
+mod compare;
+#[cfg(target_os = "linux")]
 mod load;
 #[cfg(target_os = "linux")]
 mod machine;
@@ -33,6 +35,7 @@ mod verdict;
 #[cfg(target_os = "linux")]
 pub use self::{
     calibration::{Calibration, Power, SelfComparisons},
+    compare::{CompareReport, Compared, Gate},
     load::{
         ArrivalFigures, Arrivals, Check, CpuTime, ErrorCount, ErrorKind, LatencyQuantiles,
         LoadReport, LoadResult, OpenLoop, Pace, Reuse,

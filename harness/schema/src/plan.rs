@@ -216,6 +216,21 @@ pub struct Cell {
     pub workload: Workload,
     /// Connections of the closed loop, all threads together.
     pub connections: u32,
+    /// Path and query of the request, of a server that knows no workloads and whose bodies are its own;
+    /// absent where the workload says it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub path: Option<String>,
+}
+
+impl Cell {
+    /// Path and query of the request.
+    #[must_use]
+    pub fn target(&self) -> String {
+        match &self.path {
+            Some(path) => path.clone(),
+            None => self.workload.target(),
+        }
+    }
 }
 
 /// What a request asks the handler to do.

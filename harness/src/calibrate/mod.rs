@@ -188,6 +188,7 @@ impl Bench<'_> {
                 copies: 1,
                 workload: WORKLOAD,
                 connections: CONNECTIONS,
+                path: None,
             })
             .collect();
         let frame = Frame {

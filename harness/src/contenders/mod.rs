@@ -3,16 +3,18 @@
 //! A contender says what it is, whether this machine has it, and how it is started. The rest of the
 //! harness treats all alike.
 
+pub mod command;
 mod node;
 pub mod own;
 
 use std::{
     ffi::OsString,
     fmt,
-    net::SocketAddr,
+    net::{Ipv4Addr, SocketAddr, TcpListener},
     path::{Path, PathBuf},
 };
 
+use anyhow::Context;
 use schema::{Model, Origin, Program};
 
 use crate::binaries::Binaries;
@@ -51,6 +53,8 @@ pub enum ReadyBy {
         /// How many workers it was given.
         workers: u32,
     },
+    /// It prints [`schema::Ready`], whatever it names.
+    AnyReadyLine,
     /// It has printed this many lines from `prefix` to `started`, and answers at `address`.
     Answers {
         /// Where it listens.
@@ -108,6 +112,14 @@ pub trait Contender {
     /// How to start it with this many workers, each with a seat where cores are emulated; `scratch` is a
     /// folder for files it needs.
     fn recipe(&self, workers: u32, scratch: &Path, seats: &[Seat]) -> anyhow::Result<Recipe>;
+}
+
+/// A port that nobody listens on now. Another program may take it before the server does; then the
+/// server says so, and the trial fails with its words.
+fn free_address() -> anyhow::Result<SocketAddr> {
+    TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
+        .and_then(|listener| listener.local_addr())
+        .context("cannot find a free port on 127.0.0.1")
 }
 
 /// All contenders, in the order of reports.

@@ -5,17 +5,12 @@
 //! `os.cpus()` has entries. A module that node loads before it (`machine.cjs`) gives it another port, on
 //! the loopback address, and as many CPUs as there are to be workers, so that several may run at once.
 
-use std::{
-    fs,
-    net::{Ipv4Addr, SocketAddr, TcpListener},
-    path::Path,
-    time::Duration,
-};
+use std::{fs, path::Path, time::Duration};
 
 use anyhow::Context;
 use schema::{Accept, Model, Origin, Program, Style, Worker};
 
-use super::{Absent, Contender, ReadyBy, Recipe, Seat, Workers};
+use super::{Absent, Contender, ReadyBy, Recipe, Seat, Workers, free_address};
 use crate::{guard, guarded};
 
 const SCRIPT: &str = include_str!("../../guests/node/app.mjs");
@@ -191,14 +186,6 @@ impl Contender for NodeGuest {
             },
         })
     }
-}
-
-/// A port that nobody listens on now. Another program may take it before node does; then node says so,
-/// and the trial fails with its words.
-fn free_address() -> anyhow::Result<SocketAddr> {
-    TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
-        .and_then(|listener| listener.local_addr())
-        .context("cannot find a free port on 127.0.0.1")
 }
 
 #[cfg(test)]

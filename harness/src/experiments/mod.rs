@@ -206,6 +206,7 @@ impl Ask<'_> {
             },
             workload,
             connections: CONNECTIONS_PER_WORKER * workers,
+            path: None,
         }
     }
 

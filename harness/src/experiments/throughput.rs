@@ -35,6 +35,7 @@ pub(super) fn draft(ask: &Ask) -> Draft {
                 copies: 1,
                 workload,
                 connections: ask.connections,
+                path: None,
             }));
         }
     }

@@ -19,7 +19,7 @@ use std::{
 
 use ::cores::{Cgroups, Slots};
 use hdrhistogram::Histogram;
-use load::{LoadError, LoadSpec, Running};
+use load::{Expectation, LoadError, LoadSpec, Running};
 use schema::{
     Cell, CellSet, ExperimentPlan, Failure, Measured, Noise, Observation, Outcome, Plan,
     SCHEMA_VERSION, Stage,
@@ -409,7 +409,8 @@ fn contend(
 fn spec(setting: &Setting, turn: Turn<'_>, entrant: &Entrant<'_>) -> LoadSpec {
     let period = turn.set.slots.map_or(0, |slots| slots.period_ns);
     LoadSpec {
-        target: entrant.cell.workload.target(),
+        target: entrant.cell.target(),
+        expect: expectation(entrant.cell),
         connections: entrant.cell.connections,
         cpus: setting.plan.cores.generator_cpus.clone(),
         warm_up: Duration::from_nanos(turn.experiment.warm_up_ns),
@@ -418,6 +419,14 @@ fn spec(setting: &Setting, turn: Turn<'_>, entrant: &Entrant<'_>) -> LoadSpec {
         held: true,
         lead: LIMITED_BEFORE + Duration::from_nanos(period),
         ..LoadSpec::to(entrant.server.address, 0)
+    }
+}
+
+/// A server that is asked for a path of its own has bodies of its own.
+fn expectation(cell: &Cell) -> Expectation {
+    match cell.path {
+        Some(_) => Expectation::AsTheFirst,
+        None => Expectation::HelloFromWorker,
     }
 }
 

@@ -18,13 +18,13 @@ pub(super) const BUSY_SERVER: f64 = 0.90;
 /// figures then show the generator's limit. Where cores are emulated, the server is full at its
 /// quota, and the generator serves every cell that is measured at the same time.
 #[derive(Clone, Copy)]
-pub(super) struct HeldBack {
+pub(crate) struct HeldBack {
     pub(super) generator_share: f64,
     pub(super) server_share: f64,
 }
 
 /// Whether the generator, not the server, was the limit of a cell.
-pub(super) fn held_back(measurements: &Measurements<'_>, cell: &Cell) -> Option<HeldBack> {
+pub(crate) fn held_back(measurements: &Measurements<'_>, cell: &Cell) -> Option<HeldBack> {
     let trials = measurements.trials(&cell.id);
     let plan = &measurements.run.plan;
     let shares = HeldBack {

@@ -21,8 +21,16 @@ const MARGIN: f64 = 0.02;
 /// A tail varies more from launch to launch, and nobody feels 5 % of it.
 const TAIL_MARGIN: f64 = 0.05;
 
+/// Ratios within 1 ± this count as equal.
+pub(crate) const fn margin(metric: Metric) -> f64 {
+    match metric {
+        Metric::Throughput | Metric::CpuPerRequest => MARGIN,
+        Metric::P99 => TAIL_MARGIN,
+    }
+}
+
 /// In the order in which they are told, whatever is compared.
-const METRICS: [Metric; 3] = [Metric::Throughput, Metric::CpuPerRequest, Metric::P99];
+pub(crate) const METRICS: [Metric; 3] = [Metric::Throughput, Metric::CpuPerRequest, Metric::P99];
 
 /// Every comparison that has a block in which both cells were measured, group by group. Emulated
 /// cores beside real ones say something of the instrument, and of servers nothing.
@@ -78,10 +86,7 @@ pub(super) fn judged(
 ) -> Option<Judged> {
     let paired = paired(measurements, pair, |trial| figure(trial, metric))?;
     let ratio = paired.estimate(measurements.run.plan.seed);
-    let margin = match metric {
-        Metric::Throughput | Metric::CpuPerRequest => MARGIN,
-        Metric::P99 => TAIL_MARGIN,
-    };
+    let margin = margin(metric);
     let limits = Limits {
         reference: held_back(measurements, pair.reference),
         subject: held_back(measurements, pair.subject),
@@ -105,13 +110,13 @@ pub(super) fn judged(
 
 /// Which of two cells the generator held back.
 #[derive(Clone, Copy)]
-struct Limits {
-    reference: Option<HeldBack>,
-    subject: Option<HeldBack>,
+pub(crate) struct Limits {
+    pub(crate) reference: Option<HeldBack>,
+    pub(crate) subject: Option<HeldBack>,
 }
 
 impl Limits {
-    fn either(self) -> Option<HeldBack> {
+    pub(crate) fn either(self) -> Option<HeldBack> {
         self.reference.or(self.subject)
     }
 
@@ -120,7 +125,7 @@ impl Limits {
     /// What the generator could not offer, no server could answer: two servers that it holds back
     /// look equal whatever they are. If it held back only the winner, the winner stays one. CPU
     /// time per request was used whoever was the limit.
-    fn allow(self, seen: Verdict, metric: Metric) -> Verdict {
+    pub(crate) fn allow(self, seen: Verdict, metric: Metric) -> Verdict {
         let held_back = (self.reference.is_some(), self.subject.is_some());
         match (metric, held_back, seen) {
             (Metric::CpuPerRequest, ..)
@@ -132,7 +137,8 @@ impl Limits {
     }
 }
 
-fn figure(trial: Trial<'_>, metric: Metric) -> f64 {
+/// What a metric reads of a trial.
+pub(crate) fn figure(trial: Trial<'_>, metric: Metric) -> f64 {
     match metric {
         Metric::Throughput => trial.throughput_per_s(),
         Metric::CpuPerRequest => trial.cpu_ns_per_request(),

@@ -73,7 +73,7 @@ pub(super) fn evidence(comparison: &Comparison) -> String {
     }
 }
 
-pub(super) fn outcome(comparison: &Comparison, limit: Option<HeldBack>) -> String {
+pub(crate) fn outcome(comparison: &Comparison, limit: Option<HeldBack>) -> String {
     if let Some(limit) = limit {
         let outcome = match comparison.verdict {
             Verdict::Better => "better by at least this",

@@ -200,6 +200,13 @@ impl<'a> Answer<'a> {
     }
 }
 
+/// The answer in one short sentence, and each figure of it in one.
+pub(crate) fn in_sentences(run: &Run, verdicts: &Verdicts) -> (&'static str, Vec<String>) {
+    let headline = Headline::new(run, verdicts);
+    let sentences = headline.answers().map(|answer| capital(answer.sentence()));
+    (headline.answer(), sentences.collect())
+}
+
 fn who(server: &str) -> &str {
     match server {
         server::CLUSTER => "processes",
@@ -215,7 +222,7 @@ fn is_about(run: &Run, comparison: &Comparison, wanted: Theme) -> bool {
 }
 
 /// A verdict as a badge: a sign and a word, so that colour is never needed.
-pub(super) const fn badge(verdict: Verdict) -> (&'static str, &'static str) {
+pub(crate) const fn badge(verdict: Verdict) -> (&'static str, &'static str) {
     match verdict {
         Verdict::Better => ("✓", "better"),
         Verdict::Worse => ("✕", "worse"),
@@ -238,7 +245,7 @@ pub(super) fn by_theme<'a>(run: &Run, verdicts: &'a Verdicts) -> Vec<(Theme, Vec
 }
 
 /// How many verdicts chance alone may have brought about.
-pub(super) fn chance_note(comparisons: usize) -> Option<String> {
+pub(crate) fn chance_note(comparisons: usize) -> Option<String> {
     let by_chance = (comparisons as f64 * 0.05).round();
     (by_chance >= 1.0).then(|| {
         let (noun, verb) = if by_chance > 1.0 { ("verdicts", "are") } else { ("verdict", "is") };

@@ -181,7 +181,8 @@ fn failed(page: &mut Page, run: &Run) {
     }
 }
 
-fn figure(estimate: &Estimate, show: fn(f64) -> String) -> String {
+/// A figure with its interval where it has one.
+pub(crate) fn figure(estimate: &Estimate, show: fn(f64) -> String) -> String {
     let point = show(estimate.point);
     match interval(estimate, show) {
         Some(interval) => format!("{point} ({interval})"),
@@ -258,7 +259,7 @@ impl Page {
 }
 
 /// Text that Markdown and HTML leave alone, in one line.
-fn escaped(text: &str) -> String {
+pub(crate) fn escaped(text: &str) -> String {
     let mut safe = String::with_capacity(text.len());
     for character in text.chars() {
         match character {

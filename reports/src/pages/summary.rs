@@ -115,7 +115,7 @@ fn table(group: &GroupPages<'_>) -> String {
 }
 
 /// Columns of equal width: the first flush left, numbers flush right.
-fn aligned(rows: &[Vec<String>]) -> String {
+pub(crate) fn aligned(rows: &[Vec<String>]) -> String {
     let widths: Vec<usize> = (0..rows[0].len())
         .map(|column| {
             rows.iter()

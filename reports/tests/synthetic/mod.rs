@@ -44,6 +44,7 @@ pub fn cell(server: &str, workers: u32) -> Cell {
         copies: 1,
         workload: Workload::Hello,
         connections: 64,
+        path: None,
     }
 }
 
