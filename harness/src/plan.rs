@@ -11,7 +11,7 @@ use schema::{
 };
 
 /// Starting and stopping one server, as a part of a trial's time.
-const LAUNCH: Duration = Duration::from_millis(40);
+const LAUNCH: Duration = Duration::from_millis(15);
 /// What a trial takes beside its servers and its load.
 const BETWEEN_TRIALS: Duration = Duration::from_millis(200);
 

@@ -17,7 +17,7 @@ use schema::{
 use crate::plan::trial_time;
 
 /// One trial in so many may be made again.
-const REPEATED_ONE_IN: u32 = 4;
+const REPEATED_ONE_IN: u32 = 8;
 
 /// What an experiment has come to.
 pub struct Stopping<'a> {

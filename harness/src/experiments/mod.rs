@@ -9,7 +9,7 @@ mod throughput;
 
 use std::collections::BTreeSet;
 
-use schema::{Cell, CorePlan, Cores, Preset, Workload};
+use schema::{Cell, CorePlan, Cores, Origin, Preset, Workload};
 
 use crate::{contenders::Contender, exit::usage, plan::Draft};
 
@@ -19,7 +19,8 @@ use crate::{contenders::Contender, exit::usage, plan::Draft};
 const CONNECTIONS_PER_WORKER: u32 = 20;
 
 /// Every speed-up is over one worker, which on emulated cores has the fewest turns of all and so the most
-/// noise. Beside ten workers, five launches of it bring the variance of the ratio to a third.
+/// noise. Beside ten workers, five launches of it bring the variance of the ratio to a third. Guests take
+/// long to launch and to warm up, so that there is one of each.
 const COPIES_OF_ONE_WORKER: u32 = 5;
 
 /// An experiment.
@@ -201,7 +202,9 @@ impl Ask<'_> {
             cores: self.cores.kind,
             cpus,
             copies: match self.cores.kind {
-                Cores::Emulated if workers == 1 => COPIES_OF_ONE_WORKER,
+                Cores::Emulated if workers == 1 && contender.origin() == Origin::Own => {
+                    COPIES_OF_ONE_WORKER
+                }
                 _ => 1,
             },
             workload,
