@@ -240,7 +240,7 @@ pub enum CoreKindArg {
     Emulated,
 }
 
-impl From<CoreKindArg> for ::cores::Wanted {
+impl From<CoreKindArg> for ::cores::WantedKind {
     fn from(kind: CoreKindArg) -> Self {
         match kind {
             CoreKindArg::Auto => Self::Auto,

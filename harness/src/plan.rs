@@ -110,12 +110,15 @@ pub struct Frame {
     pub created_unix_ns: u64,
     /// Which CPUs serve and which load.
     pub cores: CorePlan,
+    /// How many of the CPUs that serve slots are shares of: one of each physical core.
+    pub slot_cpus: usize,
 }
 
 /// Numbers the cells and draws the order of every block from the seed.
 ///
 /// # Errors
-/// Where more workers are to run at once than a CPU's time can be divided among.
+/// Where more workers are to run at once than a CPU's time can be divided among, or the kernel does
+/// not tell its tick.
 pub fn make(frame: Frame, wishes: &Wishes, drafts: Vec<Draft>) -> anyhow::Result<Plan> {
     let mut random = ChaCha8Rng::seed_from_u64(frame.seed);
     let mut cells: Vec<Cell> = Vec::new();
@@ -126,7 +129,7 @@ pub fn make(frame: Frame, wishes: &Wishes, drafts: Vec<Draft>) -> anyhow::Result
         for members in draft.sets {
             let first = cells.len();
             cells.extend(members);
-            sets.push(set(first, &cells, &frame.cores, timing.measure)?);
+            sets.push(set(first, &cells, frame.slot_cpus, timing.measure)?);
         }
         let numbers: BTreeMap<&str, usize> = cells
             .iter()
@@ -175,7 +178,7 @@ pub fn make(frame: Frame, wishes: &Wishes, drafts: Vec<Draft>) -> anyhow::Result
 fn set(
     first: usize,
     cells: &[Cell],
-    cores: &CorePlan,
+    slot_cpus: usize,
     measure: Duration,
 ) -> anyhow::Result<CellSet> {
     let members = &cells[first..];
@@ -184,14 +187,12 @@ fn set(
         .iter()
         .map(|cell| (cell.workers * cell.copies) as usize)
         .sum();
-    let slots = emulated
-        .then(|| {
-            slot_plan(
-                workers.div_ceil(cores.server_cpus.len().max(1)),
-                ::cores::tick(),
-            )
-        })
-        .transpose()?;
+    let slots = if emulated {
+        let on_each = workers.div_ceil(slot_cpus.max(1));
+        Some(slot_plan(on_each, ::cores::tick()?, None)?)
+    } else {
+        None
+    };
     let measure_ns = slots.map_or(nanos(measure), |slots| {
         let periods = nanos(measure).div_ceil(slots.period_ns).max(1);
         periods * slots.period_ns
@@ -259,6 +260,7 @@ mod tests {
                 cores: 5,
                 reason: String::new(),
             },
+            slot_cpus: 1,
         };
         let draft = Draft {
             name: "scaling".to_owned(),

@@ -3,7 +3,7 @@
 
 use std::{env, time::Duration};
 
-use ::cores::{Cgroups, Topology, Unavailable};
+use ::cores::{Cgroups, Topology, Unavailable, Wanted};
 use schema::{
     Cell, CellSet, Cores, ExperimentPlan, Mark, Observation, Origin, Outcome, Plan, StopReason,
 };
@@ -34,7 +34,7 @@ pub fn run(args: &RunArgs) -> anyhow::Result<Exit> {
     };
     let contenders = contenders::all(&Binaries::provide(args.bin_dir.as_deref())?);
     let topology = Topology::read()?;
-    let cgroups = Cgroups::find();
+    let cgroups = Cgroups::here();
     let plan = make_plan(args, experiments, &topology, cgroups.as_ref(), &contenders)?;
     require_own(&plan, &contenders)?;
     let open_files = limits::raise_open_files(most_connections(&plan))?;
@@ -56,16 +56,19 @@ pub fn run(args: &RunArgs) -> anyhow::Result<Exit> {
         say::trouble("this is a debug build, its figures say little; use --release");
     }
     if let Ok(cgroups) = &cgroups {
-        for left_over in ::cores::clean(cgroups) {
-            say::line(left_over);
+        match ::cores::clean(cgroups) {
+            Ok(left_over) => left_over.iter().for_each(say::line),
+            Err(error) => say::trouble(error),
         }
     }
     // From here on Ctrl-C ends the run in order.
     let interrupt = Interrupt::watch()?;
     ::cores::bind(&plan.cores.generator_cpus)?;
     let scratch = store.guests();
+    let slot_cpus = topology.first_cpus(&plan.cores.server_cpus);
     let setting = Setting {
         plan: &plan,
+        slot_cpus: &slot_cpus,
         cgroups: cgroups.as_ref().ok(),
         contenders: &contenders,
         ready_timeout: args.ready_timeout,
@@ -102,9 +105,12 @@ fn make_plan(
     let most = args.workers.iter().copied().max();
     let cores = ::cores::plan(
         topology,
-        most.unwrap_or(args.cores),
-        args.core_kind.into(),
-        cgroups,
+        ::cores::limits::here().as_ref(),
+        Wanted {
+            cores: most.unwrap_or(args.cores),
+            kind: args.core_kind.into(),
+        },
+        cgroups.map(|_| ()),
     )
     .map_err(|error| usage(error.to_string()))?;
     let preset = args.preset.into();
@@ -125,6 +131,7 @@ fn make_plan(
             .chain(env::args().skip(1))
             .collect(),
         created_unix_ns: created,
+        slot_cpus: topology.first_cpus(&cores.server_cpus).len(),
         cores,
     };
     plan::make(frame, &wishes, drafts)

@@ -23,10 +23,10 @@ use support::{
 
 /// Whether slots can be made. A machine that does not let them be made skips these tests, aloud.
 fn slots() -> bool {
-    match Cgroups::find() {
+    match Cgroups::here() {
         Ok(_) => true,
         Err(unavailable) => {
-            eprintln!("skipped: {}; {}", unavailable.reason, unavailable.cure);
+            eprintln!("skipped: {unavailable}");
             false
         }
     }
@@ -184,7 +184,7 @@ impl Drop for Hog {
 fn a_run_beside_another_program_comes_out_marked() {
     let _turn = turn();
     let folder = tempfile::tempdir().unwrap();
-    let hog = Hog::on(cores::sides(&cores::Topology::read().unwrap()).unwrap().0[0]);
+    let hog = Hog::on(cores::sides(&cores::Topology::read().unwrap()).0[0]);
     let output = short_run(folder.path(), "single").output().unwrap();
     drop(hog);
     fine(&output);

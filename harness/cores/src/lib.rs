@@ -1,27 +1,33 @@
-//! Cores: which CPUs there are, which serve and which load, and how to make more cores than there are.
+//! What a core is: which CPUs there are, who gets which, and cores that are emulated by quota.
 //!
-//! Read in this order:
-//! - [`Topology`]: the CPUs this process may use, by physical core;
-//! - [`cpu_limit`]: what control groups leave of them;
-//! - [`plan`]: which serve, which load, and whether a core is real or emulated;
-//! - [`slot_plan`]: how much of a CPU an emulated core is;
-//! - [`Cgroups`] and [`Slots`]: control groups with a quota, one for each worker.
+//! Read the crate in the order in which a run uses it:
 //!
-//! An emulated core is a share of a CPU by quota (`Documentation/scheduler/sched-bwc.rst` of the
-//! kernel): a worker that joins its slot gets so much CPU time in each period and is kept from running
-//! for the rest of it. What that can show is throughput and its ratios; what it cannot is latency below
-//! a period, and contention between workers that run at the same instant.
+//! 1. [`topology`]: the CPUs this process may use, as physical cores.
+//! 2. [`limits`]: the CPU time that cgroups leave it ([`Hierarchies`]: where those are).
+//! 3. [`slots`]: whether cores can be emulated here, and later the slots themselves.
+//! 4. [`mod@plan`]: which CPUs serve and which load, how many cores there are and of which kind.
+//! 5. [`quota`]: how much CPU time each emulated core has.
+//! 6. [`mod@bind`]: keeping to CPUs.
+//!
+//! An emulated core shows throughput and its ratios. It does not show latency below a period, nor
+//! contention between workers that run at the same instant.
+//!
+//! Nothing here knows servers or load: whoever starts workers tells them their slots.
 
-mod affinity;
-mod limit;
-mod plan;
-mod slots;
-mod topology;
+pub mod bind;
+mod hierarchy;
+pub mod limits;
+pub mod plan;
+pub mod quota;
+pub mod slots;
+pub mod topology;
 
 pub use self::{
-    affinity::{bind, bind_process},
-    limit::{Limit, cpu_limit},
-    plan::{NoPlan, Wanted, plan, sides, slot_plan, tick, worker_counts},
-    slots::{Cgroups, Cleaned, Reading, SlotError, Slots, Unavailable, clean, join},
-    topology::{Topology, TopologyError},
+    bind::bind,
+    hierarchy::{Hierarchies, HierarchyError},
+    limits::Limit,
+    plan::{PlanError, Wanted, WantedKind, plan, sides, worker_counts},
+    quota::{slot_plan, tick},
+    slots::{Cgroups, SlotError, Slots, Unavailable, clean, join},
+    topology::{PhysicalCore, Topology},
 };

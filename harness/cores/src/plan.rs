@@ -1,308 +1,230 @@
-//! Which CPUs serve and which load, what a core is, and how much of a CPU an emulated one is.
+//! Which CPUs serve and which load, how many cores servers have, and of which kind.
 //!
 //! The generator and the servers get different physical cores, half each (the odd one serves), so
 //! that neither takes CPU time or an SMT sibling from the other. With one physical core that cannot
 //! be had: its siblings are split, and with one CPU both use it, and the plan says so.
+//!
+//! A real core is a whole physical core, of which the first CPU is used
+//! ([`Topology::first_cpus`]); the CPUs of a plan begin with those, so that as many real cores are as
+//! many CPUs from the front. Where there are fewer than wanted, cores can be emulated: each is a
+//! share of a CPU, by quota ([`crate::slots`]).
+//!
+//! What fails: emulated cores that were asked for and cannot be had. Everything else has a next
+//! best, and [`CorePlan::reason`] says what it costs.
 
-use std::time::Duration;
+#[cfg(test)]
+mod tests;
 
-use nix::time::{ClockId, clock_getres};
-use schema::{CorePlan, Cores, SlotPlan};
+use schema::{CorePlan, Cores};
 
-use crate::{Cgroups, Topology, Unavailable};
+use crate::{limits::Limit, quota::LARGEST_SHARE_PERCENT, slots::Unavailable, topology::Topology};
 
-/// All slots of a CPU together get this share of it. The rest is for the kernel, for what is not in a
-/// slot, for what a hypervisor takes, and for workers to catch up in after it has.
-const SHARE_FOR_SLOTS: f64 = 0.60;
-/// The least quota and the longest period that the kernel takes.
-const LEAST_QUOTA: Duration = Duration::from_millis(1);
-const LONGEST_PERIOD: Duration = Duration::from_secs(1);
-
-/// What a core is wanted to be.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Wanted {
-    /// Real where there are enough, else emulated.
+/// The kind of cores that is asked for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum WantedKind {
+    /// Real ones where there are enough, else emulated ones where they can be had.
+    #[default]
     Auto,
-    /// CPUs of this machine, as many as there are.
+    /// Real ones, however few.
     Real,
-    /// Shares of a CPU.
+    /// Emulated ones or none.
     Emulated,
 }
 
-/// Why there is no plan.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum NoPlan {
-    /// No CPU may be used.
-    #[error("this process may use no CPU; allow it one with taskset")]
-    NoCpu,
-    /// They were asked for.
-    #[error("cores cannot be emulated: {}; {}", .0.reason, .0.cure)]
-    NotEmulated(Unavailable),
-    /// A CPU's time cannot be divided among so many.
-    #[error(
-        "{wanted} workers at once on one CPU are too many: its time can be divided among {most} at most; ask for fewer --cores"
-    )]
-    TooManySlots {
-        /// What was asked for.
-        wanted: usize,
-        /// What can be had.
-        most: usize,
-    },
+/// The cores that are asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Wanted {
+    /// How many.
+    pub cores: u32,
+    /// Of which kind.
+    pub kind: WantedKind,
 }
 
-/// Deals the physical cores out, and says what a core is where `wanted` of them are.
-///
-/// # Errors
-/// See [`NoPlan`].
-pub fn plan(
-    topology: &Topology,
-    wanted: u32,
-    kind: Wanted,
-    cgroups: Result<&Cgroups, &Unavailable>,
-) -> Result<CorePlan, NoPlan> {
-    let (servers, generators) = split(topology)?;
-    let real = u32::try_from(servers.len()).unwrap_or(u32::MAX);
-    // First of each core first: as many real cores are as many CPUs from the front.
-    let server_cpus = firsts_first(&servers);
-    let generator_cpus = firsts_first(&generators);
-    let there_are = match real {
-        1 => "1 physical core serves".to_owned(),
-        count => format!("{count} physical cores serve"),
-    };
-    let (kind, cores, reason) = match (kind, cgroups) {
-        (Wanted::Auto, _) if real >= wanted => (Cores::Real, wanted, format!("{there_are}.")),
-        (Wanted::Real, _) => (Cores::Real, real.min(wanted), format!("{there_are}.")),
-        (Wanted::Auto | Wanted::Emulated, Ok(_)) => (
-            Cores::Emulated,
-            wanted,
-            format!("{there_are}, so each of {wanted} cores is a share of a CPU, by quota."),
-        ),
-        (Wanted::Emulated, Err(unavailable)) => {
-            return Err(NoPlan::NotEmulated(unavailable.clone()));
+impl Default for Wanted {
+    /// Ten counters.
+    fn default() -> Self {
+        Self {
+            cores: 10,
+            kind: WantedKind::Auto,
         }
-        (Wanted::Auto, Err(unavailable)) => (
-            Cores::Real,
-            real,
-            format!(
-                "{there_are}, and cores cannot be emulated ({}; {}): throughput across cores ends at {real}.",
-                unavailable.reason, unavailable.cure
-            ),
-        ),
-    };
-    Ok(CorePlan {
-        overlapping: servers == generators,
-        server_cpus,
-        generator_cpus,
-        kind,
-        cores,
-        reason,
-    })
-}
-
-/// CPUs that serve and CPUs that load.
-///
-/// # Errors
-/// Where there is none.
-pub fn sides(topology: &Topology) -> Result<(Vec<u32>, Vec<u32>), NoPlan> {
-    let (servers, generators) = split(topology)?;
-    Ok((firsts_first(&servers), firsts_first(&generators)))
-}
-
-type Side = Vec<Vec<u32>>;
-
-fn split(topology: &Topology) -> Result<(Side, Side), NoPlan> {
-    let halves = |cores: &[Vec<u32>]| {
-        let at = cores.len().div_ceil(2);
-        (cores[..at].to_vec(), cores[at..].to_vec())
-    };
-    match topology.cores.as_slice() {
-        [] => Err(NoPlan::NoCpu),
-        [only] if only.len() > 1 => {
-            let siblings: Vec<_> = only.iter().map(|&cpu| vec![cpu]).collect();
-            Ok(halves(&siblings))
-        }
-        [only] => Ok((vec![only.clone()], vec![only.clone()])),
-        cores => Ok(halves(cores)),
     }
 }
 
-/// The first sibling of each core, then the second of each, and so on.
-fn firsts_first(cores: &[Vec<u32>]) -> Vec<u32> {
-    let most = cores.iter().map(Vec::len).max().unwrap_or(0);
-    (0..most)
-        .flat_map(|sibling| cores.iter().filter_map(move |core| core.get(sibling)))
-        .copied()
-        .collect()
+/// What is asked for cannot be had.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum PlanError {
+    /// None were asked for.
+    #[error("0 cores were asked for; ask for at least 1")]
+    NoCores,
+    /// They cannot be made here.
+    #[error("cores cannot be emulated: {0}, or ask for real cores")]
+    NotEmulated(Unavailable),
 }
 
-/// Numbers of workers to try with so many cores: dense where curves bend, and always that number
-/// itself.
+/// Deals the CPUs out and chooses the kind of cores. `slots` is whether cores can be emulated, or
+/// why not; of a `limit` below the number of CPUs only the whole CPUs are used.
+///
+/// # Errors
+/// Where emulated cores are asked for and cannot be made, or none are asked for.
+pub fn plan(
+    topology: &Topology,
+    limit: Option<&Limit>,
+    wanted: Wanted,
+    slots: Result<(), &Unavailable>,
+) -> Result<CorePlan, PlanError> {
+    if wanted.cores == 0 {
+        return Err(PlanError::NoCores);
+    }
+    let mut reason = Vec::new();
+    let topology = &limited(topology, limit, &mut reason);
+    let (server_cpus, generator_cpus) = sides(topology);
+    let real = u32::try_from(topology.first_cpus(&server_cpus).len()).unwrap_or(u32::MAX);
+    let too_low = limit.and_then(|limit| too_low_for_slots(limit, real));
+    let slots = too_low.as_ref().map_or(slots, Err);
+    let (kind, cores) = choose(real, wanted, slots, &mut reason)?;
+    let overlapping = server_cpus == generator_cpus;
+    if server_cpus.len() > real as usize {
+        reason.push(
+            "Of each physical core the first CPU counts as a core; its siblings stay idle or \
+             belong to the same server."
+                .to_owned(),
+        );
+    }
+    if overlapping {
+        reason.push("The load generator uses the same CPU, as there is only one.".to_owned());
+    }
+    Ok(CorePlan {
+        server_cpus,
+        generator_cpus,
+        overlapping,
+        kind,
+        cores,
+        reason: reason.join(" "),
+    })
+}
+
+/// The numbers of workers at which throughput is measured by number of cores, ascending: 1, 2, 3, 4,
+/// 6, 8, 10, 12, 16, 24, 32 and so on by halves and wholes, and `cores` itself last.
 #[must_use]
 pub fn worker_counts(cores: u32) -> Vec<u32> {
-    let small = [1, 2, 3, 4, 6, 8, 10, 12];
-    let large = (4..31).flat_map(|power| [1 << power, 3 << (power - 1)]);
-    let mut counts: Vec<u32> = small
-        .into_iter()
-        .chain(large)
-        .filter(|&count| count < cores)
-        .chain([cores.max(1)])
+    let mut counts: Vec<u32> = (0..u32::BITS)
+        .flat_map(|exponent| {
+            let power = 1_u32 << exponent;
+            [Some(power), power.checked_add(power / 2)]
+        })
+        .flatten()
+        // Ten counters are what all this is about.
+        .chain([10, cores])
+        .filter(|count| (1..=cores).contains(count))
         .collect();
     counts.sort_unstable();
     counts.dedup();
     counts
 }
 
-/// The scheduler's tick: the resolution of the coarse clock, which it moves.
-#[must_use]
-pub fn tick() -> Duration {
-    clock_getres(ClockId::CLOCK_MONOTONIC_COARSE).map_or(Duration::from_millis(4), Duration::from)
+/// The topology that a limit leaves, in whole CPUs.
+fn limited(topology: &Topology, limit: Option<&Limit>, reason: &mut Vec<String>) -> Topology {
+    let all = topology.cpus().len();
+    let Some(limit) = limit.filter(|limit| limit.cpus < all as f64) else {
+        return topology.clone();
+    };
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "a limit is positive, and smaller than the number of CPUs"
+    )]
+    let whole = (limit.cpus as usize).max(1);
+    reason.push(format!(
+        "{} limits this process to {:.2} CPUs, so {whole} of {all} {} used.",
+        limit.path.display(),
+        limit.cpus,
+        if whole == 1 { "is" } else { "are" },
+    ));
+    topology.within(whole)
 }
 
-/// The quota of each of `slots` that share one CPU.
-///
-/// It is a tick where there is room for that: the kernel takes a quota away at its ticks, so a worker
-/// overruns a shorter one and has to make up for it in later periods, and what it gets within a window
-/// scatters. The period is as short as leaves [`SHARE_FOR_SLOTS`] to all of them.
-///
-/// # Errors
-/// Where a second cannot be divided among so many.
-pub fn slot_plan(slots: usize, tick: Duration) -> Result<SlotPlan, NoPlan> {
-    let slots = slots.max(1);
-    let period = |quota: Duration| quota.mul_f64(slots as f64 / SHARE_FOR_SLOTS);
-    let longest = LONGEST_PERIOD.mul_f64(SHARE_FOR_SLOTS / slots as f64);
-    let quota = tick.max(LEAST_QUOTA).min(longest);
-    if quota < LEAST_QUOTA {
-        #[allow(
-            clippy::cast_possible_truncation,
-            clippy::cast_sign_loss,
-            reason = "a few hundred"
-        )]
-        let most = (LONGEST_PERIOD.div_duration_f64(LEAST_QUOTA) * SHARE_FOR_SLOTS) as usize;
-        return Err(NoPlan::TooManySlots {
-            wanted: slots,
-            most,
-        });
+/// The servers' CPUs and the generator's, of each physical core the first in front.
+#[must_use]
+pub fn sides(topology: &Topology) -> (Vec<u32>, Vec<u32>) {
+    let cores: Vec<Vec<u32>> = match topology.cores.as_slice() {
+        [only] => only.cpus.iter().map(|&cpu| vec![cpu]).collect(),
+        cores => cores.iter().map(|core| core.cpus.clone()).collect(),
+    };
+    let serving = cores[..cores.len().div_ceil(2)].concat();
+    let (servers, generator): (Vec<u32>, Vec<u32>) = topology
+        .firsts_first()
+        .into_iter()
+        .partition(|cpu| serving.contains(cpu));
+    if generator.is_empty() {
+        (servers.clone(), servers)
+    } else {
+        (servers, generator)
     }
-    // The kernel counts in whole microseconds.
-    let micros = |duration: Duration| u64::try_from(duration.as_micros()).unwrap_or(u64::MAX);
-    Ok(SlotPlan {
-        quota_ns: micros(quota) * 1_000,
-        period_ns: micros(period(quota)).min(micros(LONGEST_PERIOD)) * 1_000,
+}
+
+/// Where a limit leaves less than slots on so many CPUs take together. The kernel would take their
+/// quotas all the same under v2, and slots would stand still for a reason that they do not tell.
+fn too_low_for_slots(limit: &Limit, cpus: u32) -> Option<Unavailable> {
+    let taken = f64::from(cpus) * LARGEST_SHARE_PERCENT as f64 / 100.0;
+    (limit.cpus < taken).then(|| Unavailable {
+        reason: format!(
+            "{} limits this process to {:.2} CPUs, and all slots together take up to {taken:.2}",
+            limit.path.display(),
+            limit.cpus
+        ),
+        cure: "raise that limit, or run outside of its cgroup".to_owned(),
     })
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn topology(cores: &[&[u32]]) -> Topology {
-        Topology {
-            cores: cores.iter().map(|core| core.to_vec()).collect(),
-        }
-    }
-
-    fn without() -> Unavailable {
-        Unavailable {
-            reason: "no group is ours".to_owned(),
-            cure: "run it as root".to_owned(),
-        }
-    }
-
-    fn sides(cores: &[&[u32]]) -> (Vec<u32>, Vec<u32>, bool) {
-        let plan = plan(&topology(cores), 1, Wanted::Real, Err(&without())).unwrap();
-        (plan.server_cpus, plan.generator_cpus, plan.overlapping)
-    }
-
-    #[test]
-    fn cores_are_halved_and_the_odd_one_serves() {
-        assert_eq!(sides(&[&[0], &[1]]), (vec![0], vec![1], false));
-        assert_eq!(sides(&[&[0], &[1], &[2]]), (vec![0, 1], vec![2], false));
-    }
-
-    #[test]
-    fn siblings_stay_together_and_stand_behind_the_first_of_each_core() {
-        assert_eq!(sides(&[&[0, 2], &[1, 3]]), (vec![0, 2], vec![1, 3], false));
-        let four: [&[u32]; 4] = [&[0, 4], &[1, 5], &[2, 6], &[3, 7]];
-        assert_eq!(sides(&four).0, [0, 1, 4, 5]);
-    }
-
-    #[test]
-    fn one_core_is_split_between_its_siblings_and_one_cpu_is_shared() {
-        assert_eq!(sides(&[&[0, 1]]), (vec![0], vec![1], false));
-        assert_eq!(sides(&[&[5]]), (vec![5], vec![5], true));
-        let none = plan(&topology(&[]), 1, Wanted::Auto, Err(&without()));
-        assert_eq!(none.unwrap_err(), NoPlan::NoCpu);
-    }
-
-    #[test]
-    fn cores_are_real_where_there_are_enough() {
-        let many: Vec<Vec<u32>> = (0..64).map(|cpu| vec![cpu, cpu + 64]).collect();
-        let topology = Topology { cores: many };
-        let plan = |wanted, kind| plan(&topology, wanted, kind, Err(&without())).unwrap();
-        let auto = plan(10, Wanted::Auto);
-        assert_eq!((auto.kind, auto.cores), (Cores::Real, 10));
-        assert_eq!(auto.server_cpus[..32], (0..32).collect::<Vec<_>>());
-        assert_eq!(plan(32, Wanted::Auto).cores, 32);
-    }
-
-    #[test]
-    fn without_slots_there_are_as_many_cores_as_there_are_and_the_cost_is_told() {
-        let two = topology(&[&[0], &[1]]);
-        let auto = plan(&two, 10, Wanted::Auto, Err(&without())).unwrap();
-        assert_eq!((auto.kind, auto.cores), (Cores::Real, 1));
-        assert!(
-            auto.reason.contains("ends at 1") && auto.reason.contains("run it as root"),
-            "{}",
-            auto.reason
-        );
-        let error = plan(&two, 10, Wanted::Emulated, Err(&without())).unwrap_err();
-        assert_eq!(
-            error.to_string(),
-            "cores cannot be emulated: no group is ours; run it as root"
-        );
-    }
-
-    #[test]
-    fn worker_counts_are_dense_first_and_end_at_the_number_of_cores() {
-        assert_eq!(worker_counts(10), [1, 2, 3, 4, 6, 8, 10]);
-        assert_eq!(worker_counts(1), [1]);
-        assert_eq!(worker_counts(5), [1, 2, 3, 4, 5]);
-        assert_eq!(
-            worker_counts(64),
-            [1, 2, 3, 4, 6, 8, 10, 12, 16, 24, 32, 48, 64]
-        );
-    }
-
-    #[test]
-    fn slots_have_a_tick_each_and_leave_room() {
-        let tick = Duration::from_millis(4);
-        for slots in [1, 2, 22, 68, 140] {
-            let plan = slot_plan(slots, tick).unwrap();
-            assert_eq!(plan.quota_ns, 4_000_000, "{slots}");
-            let share = (plan.quota_ns * slots as u64) as f64 / plan.period_ns as f64;
-            assert!((share - SHARE_FOR_SLOTS).abs() < 0.01, "{slots}: {share}");
-        }
-    }
-
-    #[test]
-    fn many_slots_get_less_than_a_tick_and_too_many_are_refused() {
-        let tick = Duration::from_millis(4);
-        let plan = slot_plan(460, tick).unwrap();
-        assert!(plan.quota_ns >= 1_000_000 && plan.quota_ns < 4_000_000);
-        assert!(plan.period_ns <= 1_000_000_000);
-        let error = slot_plan(601, tick).unwrap_err();
-        assert_eq!(
-            error,
-            NoPlan::TooManySlots {
-                wanted: 601,
-                most: 600
-            }
-        );
-        assert!(slot_plan(600, tick).is_ok());
-    }
-
-    #[test]
-    fn the_tick_is_one_that_kernels_are_built_with() {
-        assert!((Duration::from_micros(900)..=Duration::from_millis(10)).contains(&tick()));
-    }
+/// The kind of cores and their number, where servers have `real` physical ones.
+fn choose(
+    real: u32,
+    wanted: Wanted,
+    slots: Result<(), &Unavailable>,
+    reason: &mut Vec<String>,
+) -> Result<(Cores, u32), PlanError> {
+    let cores = wanted.cores;
+    let have = format!(
+        "{real} physical {}",
+        if real == 1 { "core" } else { "cores" }
+    );
+    let (kind, why) = match (wanted.kind, slots) {
+        (WantedKind::Emulated, Ok(())) => (
+            Cores::Emulated,
+            "Emulated cores were asked for: each is a share of a CPU, by quota.".to_owned(),
+        ),
+        (WantedKind::Emulated, Err(why)) => return Err(PlanError::NotEmulated(why.clone())),
+        _ if real >= cores => (
+            Cores::Real,
+            format!("Servers have {have} of their own, and {cores} are wanted."),
+        ),
+        (WantedKind::Real, _) => (
+            Cores::Real,
+            format!(
+                "Real cores were asked for, and servers have {have} of the {cores} wanted: \
+                 throughput by number of cores ends at {real}."
+            ),
+        ),
+        (WantedKind::Auto, Ok(())) => (
+            Cores::Emulated,
+            format!(
+                "Servers have {have} of the {cores} wanted, so each core is a share of a CPU, by \
+                 quota."
+            ),
+        ),
+        (WantedKind::Auto, Err(why)) => (
+            Cores::Real,
+            format!(
+                "Cores cannot be emulated ({why}): with {real} real {}, throughput by number of \
+                 cores ends at {real}.",
+                if real == 1 { "core" } else { "cores" }
+            ),
+        ),
+    };
+    reason.push(why);
+    let number = match kind {
+        Cores::Emulated => cores,
+        Cores::Real | Cores::Shared => cores.min(real),
+    };
+    Ok((kind, number))
 }

@@ -15,7 +15,7 @@ pub mod keep;
 
 use std::{env, path::Path};
 
-use ::cores::{Cgroups, Topology};
+use ::cores::{Cgroups, Topology, Wanted};
 use schema::{Calibration, Cell, CorePlan, Cores, Origin, Preset, SCHEMA_VERSION, Workload};
 
 use self::judgement::{Served, power, same};
@@ -43,9 +43,14 @@ const PLAIN: &str = "plain";
 pub fn calibrate(args: &CalibrateArgs) -> anyhow::Result<Exit> {
     let binaries = Binaries::provide(args.bin_dir.as_deref())?;
     let topology = Topology::read()?;
-    let cgroups = Cgroups::find();
+    let cgroups = Cgroups::here();
     let open_files = limits::raise_open_files(CONNECTIONS * 2 * PAIRS)?;
-    let cores = ::cores::plan(&topology, 10, args.core_kind.into(), cgroups.as_ref())
+    let wanted = Wanted {
+        kind: args.core_kind.into(),
+        ..Wanted::default()
+    };
+    let slots = cgroups.as_ref().map(|_| ());
+    let cores = ::cores::plan(&topology, ::cores::limits::here().as_ref(), wanted, slots)
         .map_err(|error| usage(error.to_string()))?;
     let created = unix_ns();
     let bench = Bench {
@@ -55,6 +60,7 @@ pub fn calibrate(args: &CalibrateArgs) -> anyhow::Result<Exit> {
         machine: machine::describe(&topology, open_files, &crate::contenders::all(&binaries))?,
         cgroups: cgroups.as_ref().ok(),
         interrupt: Interrupt::watch()?,
+        slot_cpus: topology.first_cpus(&cores.server_cpus),
         cores,
         binaries: &binaries,
     };
@@ -132,6 +138,7 @@ struct Bench<'a> {
     created: u64,
     machine: schema::Machine,
     cores: CorePlan,
+    slot_cpus: Vec<u32>,
     cgroups: Option<&'a Cgroups>,
     interrupt: Interrupt,
     binaries: &'a Binaries,
@@ -197,6 +204,7 @@ impl Bench<'_> {
             command: env::args().collect(),
             created_unix_ns: self.created,
             cores: self.cores.clone(),
+            slot_cpus: self.slot_cpus.len(),
         };
         let sets = match self.cores.kind {
             Cores::Emulated => vec![cells],
@@ -215,6 +223,7 @@ impl Bench<'_> {
         let scratch = store.guests();
         let setting = Setting {
             plan: &plan,
+            slot_cpus: &self.slot_cpus,
             cgroups: self.cgroups,
             contenders: &contenders,
             ready_timeout: self.args.ready_timeout,

@@ -14,7 +14,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use ::cores::{Cgroups, Topology, Wanted};
+use ::cores::{Cgroups, Topology, Wanted, WantedKind};
 use analysis::LEAST_FOR_AN_INTERVAL;
 use anyhow::Context;
 use rand::{RngExt, SeedableRng};
@@ -50,8 +50,13 @@ const MOST_BLOCKS: u32 = 1_000;
 /// Measures both command lines, and tells B over A.
 pub fn compare(args: &CompareArgs, a: Vec<String>, b: Vec<String>) -> anyhow::Result<Exit> {
     let topology = Topology::read()?;
-    let cgroups = Cgroups::find();
-    let cores = ::cores::plan(&topology, 1, Wanted::Real, cgroups.as_ref())
+    let wanted = Wanted {
+        cores: 1,
+        kind: WantedKind::Real,
+    };
+    let cgroups = Cgroups::here();
+    let slots = cgroups.as_ref().map(|_| ());
+    let cores = ::cores::plan(&topology, ::cores::limits::here().as_ref(), wanted, slots)
         .map_err(|error| usage(error.to_string()))?;
     let unknown = Known::default_on(&cores.server_cpus);
     let servers = [
@@ -98,6 +103,7 @@ pub fn compare(args: &CompareArgs, a: Vec<String>, b: Vec<String>) -> anyhow::Re
     let setting = Setting {
         plan: &plan,
         cgroups: None,
+        slot_cpus: &[],
         contenders: &contenders,
         ready_timeout: args.load.ready_timeout,
         timeout: args.load.timeout,
@@ -201,6 +207,7 @@ fn make_plan(
             .collect(),
         created_unix_ns: created,
         cores,
+        slot_cpus: 0,
     };
     let mut plan = plan::make(frame, &Wishes::default(), vec![draft])?;
     plan.experiments[0].blocks = orders(seed, blocks);

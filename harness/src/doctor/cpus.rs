@@ -1,6 +1,6 @@
 //! CPUs: which there are, which serve, which load, and whether cores can be emulated.
 
-use ::cores::{Cgroups, Topology, Unavailable, Wanted};
+use ::cores::{Cgroups, Limit, Topology, Unavailable, Wanted, slots::Cleaned};
 use schema::{Cores, Machine};
 
 use super::Finding;
@@ -32,8 +32,9 @@ pub(super) fn look(
             },
         ),
     )];
-    findings.extend(limit());
-    findings.push(plan(topology, cgroups, cores));
+    let limit = ::cores::limits::here();
+    findings.extend(limit.as_ref().map(limited));
+    findings.push(plan(topology, limit.as_ref(), cgroups, cores));
     findings.push(emulation(cgroups));
     findings.extend(left_over(cgroups));
     if let Some(governor) = machine.governor.as_deref().filter(|g| *g != "performance") {
@@ -46,21 +47,29 @@ pub(super) fn look(
     findings
 }
 
-fn limit() -> Option<Finding> {
-    let limit = ::cores::cpu_limit()?;
-    Some(Finding::limits(
+fn limited(limit: &Limit) -> Finding {
+    Finding::limits(
         "CPU limit",
         format!(
-            "a control group allows this program {:.2} CPUs ({})",
+            "a cgroup allows this program {:.2} CPUs ({}); no more are used, and slots take no more",
             limit.cpus,
             limit.path.display()
         ),
         "run it outside of that group, or give the container more CPUs",
-    ))
+    )
 }
 
-fn plan(topology: &Topology, cgroups: Result<&Cgroups, &Unavailable>, cores: u32) -> Finding {
-    match ::cores::plan(topology, cores, Wanted::Auto, cgroups) {
+fn plan(
+    topology: &Topology,
+    limit: Option<&Limit>,
+    cgroups: Result<&Cgroups, &Unavailable>,
+    cores: u32,
+) -> Finding {
+    let wanted = Wanted {
+        cores,
+        ..Wanted::default()
+    };
+    match ::cores::plan(topology, limit, wanted, cgroups.map(|_| ())) {
         Ok(plan) => {
             let fact = format!(
                 "CPU {} serve, CPU {} load; {} {} cores: {}",
@@ -79,7 +88,7 @@ fn plan(topology: &Topology, cgroups: Result<&Cgroups, &Unavailable>, cores: u32
             } else if plan.overlapping {
                 Finding::limits(
                     "core plan",
-                    format!("{fact}; servers and generator share their CPU"),
+                    fact,
                     "allow this program a second CPU (taskset, or the container's limits)",
                 )
             } else if plan.kind == Cores::Emulated {
@@ -95,19 +104,22 @@ fn plan(topology: &Topology, cgroups: Result<&Cgroups, &Unavailable>, cores: u32
                 Finding::fine("core plan", fact)
             }
         }
-        Err(error) => Finding::prevents("core plan", error.to_string(), "allow this program a CPU"),
+        Err(error) => Finding::prevents("core plan", error.to_string(), "say another --cores"),
     }
 }
 
 fn emulation(cgroups: Result<&Cgroups, &Unavailable>) -> Finding {
     match cgroups {
-        Ok(cgroups) => Finding::fine(
-            "emulation",
-            format!(
-                "cores can be emulated: {cgroups}, a scheduler tick of {}",
-                humantime::format_duration(::cores::tick())
+        Ok(cgroups) => match ::cores::tick() {
+            Ok(tick) => Finding::fine(
+                "emulation",
+                format!(
+                    "cores can be emulated: {cgroups}, a scheduler tick of {}",
+                    humantime::format_duration(tick)
+                ),
             ),
-        ),
+            Err(error) => Finding::limits("emulation", error.to_string(), "use --core-kind real"),
+        },
         Err(unavailable) => Finding::limits(
             "emulation",
             unavailable.reason.clone(),
@@ -120,10 +132,14 @@ fn left_over(cgroups: Result<&Cgroups, &Unavailable>) -> Vec<Finding> {
     let Ok(cgroups) = cgroups else {
         return Vec::new();
     };
-    ::cores::clean(cgroups)
-        .into_iter()
-        .map(|cleaned| Finding::fine("left over", cleaned.to_string()))
-        .collect()
+    let told = |cleaned: &Cleaned| match &cleaned.outcome {
+        Ok(()) => Finding::fine("left over", cleaned.to_string()),
+        Err(error) => Finding::limits("left over", error.reason(), error.cure()),
+    };
+    match ::cores::clean(cgroups) {
+        Ok(cleaned) => cleaned.iter().map(told).collect(),
+        Err(error) => vec![Finding::limits("left over", error.reason(), error.cure())],
+    }
 }
 
 fn listed(cpus: &[u32]) -> String {

@@ -1,7 +1,8 @@
 //! `counters doctor`: what this machine can measure, and the cure for what it cannot.
 //!
 //! Each finding is one line: how grave it is, what is so, and where it is not as it should be, what to
-//! do. Nothing is changed but the slots that a run which was killed left behind: those are removed.
+//! do. Nothing is changed but slots: one is made and removed to see whether that works, and those that a
+//! run which was killed left behind are removed.
 
 mod cpus;
 mod noise;
@@ -74,7 +75,7 @@ struct Diagnosis {
 /// Looks at this machine.
 pub fn doctor(args: &DoctorArgs) -> anyhow::Result<Exit> {
     let topology = Topology::read()?;
-    let cgroups = Cgroups::find();
+    let cgroups = Cgroups::here();
     let contenders = contenders::all(&Binaries::locate(args.bin_dir.as_deref())?);
     let open_files = limits::raise_open_files(0)?;
     let machine = machine::describe(&topology, open_files, &contenders)?;

@@ -24,7 +24,7 @@ pub fn choose(args: &LoadArgs, server_cpus: Option<&[u32]>) -> anyhow::Result<Ve
     let cpus = if given {
         args.cpus.clone()
     } else {
-        pick(&allowed, &::cores::sides(&topology)?.1, server_cpus)
+        pick(&allowed, &::cores::sides(&topology).1, server_cpus)
     };
     let threads = args.threads.map_or(cpus.len(), |threads| threads as usize);
     if threads <= cpus.len() {

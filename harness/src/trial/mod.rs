@@ -48,6 +48,8 @@ const LIMITED_BEFORE: Duration = Duration::from_millis(100);
 pub struct Setting<'a> {
     /// The plan.
     pub plan: &'a Plan,
+    /// CPUs that slots are shares of: the first of each physical core that serves.
+    pub slot_cpus: &'a [u32],
     /// How to make slots; absent where the plan has none.
     pub cgroups: Option<&'a Cgroups>,
     /// Who is measured.
@@ -259,9 +261,7 @@ fn make_slots(
         return Ok(None);
     };
     let cpus: Vec<u32> = setting
-        .plan
-        .cores
-        .server_cpus
+        .slot_cpus
         .iter()
         .cycle()
         .take(workers)
@@ -298,7 +298,7 @@ fn start(
     let mut server = launch::launch(
         &recipe,
         &cell.cpus,
-        slots.and_then(Slots::group).as_deref(),
+        slots.and_then(Slots::group),
         setting.ready_timeout,
         setting.interrupt,
     )?;
@@ -344,7 +344,7 @@ fn place(
         return Err(server.failure(Stage::Ready, reason));
     }
     for (index, pid) in range.zip(workers) {
-        let moved = slots.move_in(index, pid);
+        let moved = slots.move_in(index, pid.cast_unsigned());
         if let Err(error) = moved {
             return Err(server.failure(Stage::Ready, error.to_string()));
         }
@@ -501,10 +501,19 @@ fn finish(mut entrant: Entrant<'_>, set: &CellSet, readings: &mut window::Readin
             );
         }
     };
-    let slots = set
+    let slots = match set
         .slots
         .map(|plan| readings.slots(entrant.slots.clone(), plan))
-        .unwrap_or_default();
+    {
+        None => Vec::new(),
+        Some(Ok(slots)) => slots,
+        Some(Err(error)) => {
+            return End::of(
+                launch,
+                entrant.server.failure(Stage::Load, format!("{error:#}")),
+            );
+        }
+    };
     let measured = Measured {
         ready_after_ns: u64::try_from(entrant.server.ready_after.as_nanos()).unwrap_or(u64::MAX),
         load: loaded.result,

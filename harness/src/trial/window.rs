@@ -7,7 +7,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use ::cores::{Reading, Slots};
+use ::cores::{SlotError, Slots, slots::Reading};
 use load::Window;
 use schema::{Noise, SlotPlan, SlotUsage, TreeUsage};
 
@@ -39,7 +39,7 @@ struct Edges {
 /// What all servers had used at one moment.
 struct Edge {
     at: Instant,
-    slots: Vec<Reading>,
+    slots: Result<Vec<Reading>, SlotError>,
     servers: BTreeMap<i32, anyhow::Result<Counters>>,
 }
 
@@ -148,8 +148,7 @@ impl Edges {
             slots: self
                 .slots
                 .as_ref()
-                .map(|slots| slots.read())
-                .unwrap_or_default(),
+                .map_or_else(|| Ok(Vec::new()), |slots| slots.read()),
             servers: forest.map(Forest::read).unwrap_or_default(),
         }
     }
@@ -188,16 +187,18 @@ impl Readings {
     }
 
     /// What the slots of a server gave.
-    pub fn slots(&self, range: Range<usize>, plan: SlotPlan) -> Vec<SlotUsage> {
+    pub fn slots(&self, range: Range<usize>, plan: SlotPlan) -> anyhow::Result<Vec<SlotUsage>> {
         let (Some(opened), Some(closed)) = (&self.edges.opened, &self.edges.closed) else {
-            return Vec::new();
+            return Ok(Vec::new());
         };
+        let read = |edge: &'_ Edge| match &edge.slots {
+            Ok(readings) => Ok(readings.clone()),
+            Err(error) => Err(anyhow::anyhow!("{error}")),
+        };
+        let (then, now) = (read(opened)?, read(closed)?);
         let elapsed_ns = u64::try_from((closed.at - opened.at).as_nanos()).unwrap_or(u64::MAX);
-        range
-            .filter_map(|index| {
-                let (then, now) = (opened.slots.get(index)?, closed.slots.get(index)?);
-                Some(now.since(then, plan, elapsed_ns))
-            })
-            .collect()
+        Ok(range
+            .filter_map(|index| Some(now.get(index)?.since(then.get(index)?, plan, elapsed_ns)))
+            .collect())
     }
 }

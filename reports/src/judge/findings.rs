@@ -49,6 +49,7 @@ pub(super) fn findings(measurements: &Measurements<'_>) -> Vec<Finding> {
     findings.extend(cores::emulated_cores(run));
     findings.extend(cores::more_workers_than_cpus(run));
     findings.extend(cores::shared_cpus(run));
+    findings.extend(cores::borrowed_cpus(run));
     findings.extend(load::busy_generator(measurements));
     findings.extend(designs::more_than_the_worker_differs(run));
     findings.extend(load::closed_loop(run));

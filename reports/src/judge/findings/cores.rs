@@ -7,12 +7,21 @@ use schema::{Cell, Cores, Measured};
 use super::Finding;
 use crate::{
     Run,
-    groups::{counted, workers},
+    groups::{counted, in_words, workers},
 };
+
+/// A cell that emulated cores are set beside: it has real ones, where there are too few for all cells,
+/// and its plan says which.
+fn is_for_fidelity(run: &Run, cell: &Cell) -> bool {
+    cell.cores == Cores::Real && run.plan.cores.kind == Cores::Emulated
+}
 
 pub(super) fn undeclared_overlap(run: &Run) -> Option<Finding> {
     let cores = &run.plan.cores;
-    let servers = run.plan.cells.iter().flat_map(|cell| &cell.cpus);
+    let others = run.plan.cells.iter();
+    let servers = others
+        .filter(|cell| !is_for_fidelity(run, cell))
+        .flat_map(|cell| &cell.cpus);
     let servers: BTreeSet<u32> = servers.chain(&cores.server_cpus).copied().collect();
     let shared: Vec<String> = servers
         .iter()
@@ -23,6 +32,27 @@ pub(super) fn undeclared_overlap(run: &Run) -> Option<Finding> {
         Finding::broken(format!(
             "Servers and the load generator shared CPU {} although the plan says that they do not.",
             shared.join(", ")
+        ))
+    })
+}
+
+/// CPUs of the generator that real cores were borrowed from.
+pub(super) fn borrowed_cpus(run: &Run) -> Option<Finding> {
+    let cores = &run.plan.cores;
+    let cells: BTreeSet<String> = run
+        .measured()
+        .filter(|(cell, ..)| is_for_fidelity(run, cell))
+        .filter(|(cell, ..)| {
+            let borrowed = |cpu| cores.generator_cpus.contains(cpu);
+            !cores.overlapping && cell.cpus.iter().any(borrowed)
+        })
+        .map(|(cell, ..)| in_words(cell))
+        .collect();
+    let cells: Vec<String> = cells.into_iter().collect();
+    (!cells.is_empty()).then(|| {
+        Finding::caveat(format!(
+            "To set emulated cores beside real ones, {} ran on a CPU of the load generator too, as there are no others: those real figures are a little lower than they would be.",
+            cells.join(" and ")
         ))
     })
 }
