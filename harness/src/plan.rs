@@ -91,6 +91,8 @@ impl Wishes {
         }
         if let Some(blocks) = self.blocks {
             timing.blocks = blocks;
+            // However narrow intervals are.
+            timing.half_width = f64::MIN_POSITIVE;
             timing.budget = Duration::MAX;
         }
         timing
@@ -215,7 +217,7 @@ fn nanos(duration: Duration) -> u64 {
 }
 
 #[cfg(test)]
-mod tests {
+pub mod tests {
     use super::*;
     use schema::{Accept, Model, Origin, Style, Worker, Workload};
 
@@ -240,7 +242,8 @@ mod tests {
         }
     }
 
-    fn plan(seed: u64, cores: Cores, wishes: &Wishes) -> Plan {
+    /// Five cells, the last of which is wanted over the first.
+    pub fn plan(seed: u64, cores: Cores, wishes: &Wishes) -> Plan {
         let cells: Vec<Cell> = (1..=5).map(|workers| cell(workers, cores)).collect();
         let targets = vec![(cells[0].id.clone(), cells[4].id.clone())];
         let sets = match cores {

@@ -189,11 +189,15 @@ impl<'a> Stopping<'a> {
             return true;
         }
         let targets = &self.experiment.stop.targets;
-        targets.iter().zip(&self.known).any(|(target, known)| {
-            let concerned =
-                set.cells.contains(&target.reference) || set.cells.contains(&target.subject);
-            concerned && !known.enough
-        })
+        let mut concerned = targets
+            .iter()
+            .zip(&self.known)
+            .filter(|(target, _)| {
+                set.cells.contains(&target.reference) || set.cells.contains(&target.subject)
+            })
+            .peekable();
+        // A set that no ratio is asked of goes on as long as its experiment does.
+        concerned.peek().is_none() || concerned.any(|(_, known)| !known.enough)
     }
 
     /// Why no further block is to be made; nothing where one is.
@@ -243,5 +247,69 @@ impl<'a> Stopping<'a> {
     /// Which experiment.
     pub const fn experiment(&self) -> &'a ExperimentPlan {
         self.experiment
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::{Wishes, tests::plan};
+    use schema::Cores;
+
+    /// As many blocks, in which the last of five cells serves so many times what the first does.
+    fn after(plan: &Plan, blocks: u32, ratio: impl Fn(u32) -> f64) -> Stopping<'_> {
+        let mut stopping = Stopping::of(plan, &plan.experiments[0]);
+        for block in 0..blocks {
+            for cell in 0..5 {
+                let times = if cell == 4 { ratio(block) } else { 1.0 };
+                let served = stopping.served.entry(cell).or_default();
+                served.entry(block).or_default().add(0, 1_000.0 * times);
+            }
+            stopping.block_done();
+        }
+        stopping
+    }
+
+    #[test]
+    fn what_is_known_well_enough_is_not_measured_again_from_the_tenth_block_on() {
+        let plan = plan(1, Cores::Real, &Wishes::default());
+        let steady = |blocks| after(&plan, blocks, |block| 5.0 + f64::from(block % 2) * 0.01);
+        let early = steady(9);
+        assert_eq!(early.reason(), None);
+        assert!(early.experiment.sets.iter().all(|set| early.wants(set)));
+        let enough = steady(10);
+        assert_eq!(enough.reason(), Some(StopReason::Target));
+        assert!(enough.widest().unwrap() < 0.02);
+    }
+
+    #[test]
+    fn what_is_not_known_goes_on_and_so_does_what_nothing_is_asked_of() {
+        let plan = plan(1, Cores::Real, &Wishes::default());
+        let wide = after(&plan, 10, |block| if block % 2 == 0 { 4.0 } else { 6.0 });
+        assert_eq!(wide.reason(), None);
+        let wanted = |cell: usize| wide.wants(&plan.experiments[0].sets[cell]);
+        // The target is of the first and the last; of those between nothing is asked.
+        assert!(wanted(0) && wanted(4) && wanted(2));
+    }
+
+    #[test]
+    fn blocks_that_were_asked_for_are_made_however_well_all_is_known() {
+        let wishes = Wishes {
+            blocks: Some(12),
+            ..Wishes::default()
+        };
+        let plan = plan(1, Cores::Real, &wishes);
+        let known = |blocks| after(&plan, blocks, |_| 5.0).reason();
+        assert_eq!((known(11), known(12)), (None, Some(StopReason::Blocks)));
+    }
+
+    #[test]
+    fn a_trial_that_was_made_again_takes_the_place_of_the_first() {
+        let mut served = Served::default();
+        served.add(0, 10.0);
+        served.add(0, 30.0);
+        assert!((served.mean() - 20.0).abs() < 1e-9);
+        served.add(1, 50.0);
+        assert!((served.mean() - 50.0).abs() < 1e-9);
     }
 }

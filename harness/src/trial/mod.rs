@@ -450,11 +450,12 @@ fn begin_together(
             .is_none_or(|running| running.wait(Duration::from_millis(5)));
         if over || entrant.server.has_ended(Duration::ZERO) {
             let mut entrant = entrants.remove(at);
-            let error = entrant
-                .running
-                .take()
-                .and_then(|running| running.finish().err());
-            let error = error.unwrap_or(LoadError::Stopped);
+            let failed = entrant.running.take().and_then(|running| {
+                // It would wait for its word for ever.
+                running.stop();
+                running.finish().err()
+            });
+            let error = failed.unwrap_or(LoadError::Stopped);
             ended.push(end_of_failed(entrant, &error, Stage::WarmUp));
         }
     }
