@@ -299,7 +299,8 @@ mod tests {
             ..Wishes::default()
         };
         let plan = plan(1, Cores::Real, &wishes);
-        let known = |blocks| after(&plan, blocks, |_| 5.0).reason();
+        let known =
+            |blocks| after(&plan, blocks, |block| 5.0 + f64::from(block % 2) * 1e-6).reason();
         assert_eq!((known(11), known(12)), (None, Some(StopReason::Blocks)));
     }
 
