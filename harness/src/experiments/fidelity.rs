@@ -50,7 +50,7 @@ pub(super) fn draft(ask: &Ask) -> Option<Draft> {
     sets.extend(ask.sets(emulated));
     let timing = match ask.preset {
         Preset::Smoke => Timing::new(200, 400, 6, 1, 0.05),
-        Preset::Quick => Timing::new(200, 500, 12, 10, 0.05),
+        Preset::Quick => Timing::new(100, 400, 15, 10, 0.05),
         Preset::Full => Timing::new(500, 3_000, 2 * 60, 20, 0.02),
     };
     Some(Draft {

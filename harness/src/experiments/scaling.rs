@@ -25,7 +25,7 @@ pub(super) fn draft(ask: &Ask) -> Option<Draft> {
     }
     let timing = match ask.preset {
         Preset::Smoke => Timing::new(300, 500, 5, 1, 0.05),
-        Preset::Quick => Timing::new(300, 2_000, 40, 30, 0.03),
+        Preset::Quick => Timing::new(300, 2_000, 36, 30, 0.03),
         Preset::Full => Timing::new(500, 5_000, 12 * 60, 100, 0.01),
     };
     Some(Draft {

@@ -41,7 +41,7 @@ pub(super) fn draft(ask: &Ask) -> Draft {
     }
     let timing = match ask.preset {
         Preset::Smoke => Timing::new(300, 300, 8, 1, 0.05),
-        Preset::Quick => Timing::new(500, 500, 28, 12, 0.05),
+        Preset::Quick => Timing::new(400, 500, 29, 12, 0.05),
         Preset::Full => Timing::new(2_000, 3_000, 10 * 60, 30, 0.02),
     };
     Draft {
