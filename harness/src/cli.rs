@@ -143,8 +143,8 @@ pub struct CalibrateArgs {
     /// Comparisons of the server with itself
     #[arg(long, value_name = "N", default_value_t = 200, value_parser = clap::value_parser!(u32).range(1..=100_000))]
     pub comparisons: u32,
-    /// Blocks in each of them
-    #[arg(long, value_name = "N", default_value_t = 6, value_parser = clap::value_parser!(u32).range(3..=MOST_BLOCKS))]
+    /// Blocks in each of them: as many as a run makes before it looks at the width of an interval
+    #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u32).range(3..=MOST_BLOCKS))]
     pub blocks: u32,
     /// Slowdowns to look for, in per cent of a request's CPU time
     #[arg(long, value_name = "PERCENT", default_value = "1%,2%,5%", value_delimiter = ',', value_parser = percent)]

@@ -140,7 +140,7 @@ fn kinds(panel: &Panel<'_>) -> &'static [Kind] {
         (_, Cores::Shared) => &[THROUGHPUT, CPU, LATENCY, ANSWERED, MEMORY],
         (experiment::SCALING, _) => &[SCALING_THROUGHPUT, SCALING_EFFICIENCY, SCALING_CPU],
         (experiment::FIDELITY, _) => &[],
-        (_, Cores::Emulated) => &[SCALING_THROUGHPUT, CPU, ANSWERED, MEMORY],
+        (_, Cores::Emulated) => &[SCALING_THROUGHPUT, CPU, ANSWERED],
         (_, Cores::Real) => &[SCALING_THROUGHPUT, CPU, LATENCY, ANSWERED, MEMORY],
     }
 }

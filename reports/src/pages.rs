@@ -67,10 +67,10 @@ impl GroupPages<'_> {
         format!("{}-{}.svg", self.group.name, chart.name)
     }
 
-    /// Why its latency is not shown, where it is not.
+    /// Why latency and memory are not shown, where they are not.
     fn no_latency(&self) -> Option<&'static str> {
         (!self.group.shows_latency()).then_some(
-            "Latency is not shown: on emulated cores, a worker that has used up its share waits for the next period, so it would be the quota's.",
+            "Latency is not shown: on emulated cores, a worker that has used up its share waits for the next period, so it would be the quota's. Nor is memory: servers that run at the same time share the pages of their program.",
         )
     }
 }

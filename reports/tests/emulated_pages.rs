@@ -66,7 +66,7 @@ fn every_chart_of_emulated_cores_says_so_on_its_axis_and_in_its_caption() {
         assert!(drawing.contains("emulated cores"), "{}", file.display());
         seen += 1;
     }
-    assert_eq!(seen, 4 + 3 + 3);
+    assert_eq!(seen, 3 + 3 + 3);
     let captions = pages.html.matches("<figcaption><h3>").count();
     let said = pages
         .html
@@ -76,15 +76,10 @@ fn every_chart_of_emulated_cores_says_so_on_its_axis_and_in_its_caption() {
 }
 
 #[test]
-fn latency_is_left_out_of_charts_tables_and_terminal_with_the_reason() {
+fn latency_and_memory_are_left_out_of_charts_tables_and_terminal_with_the_reason() {
     let run = emulated(&["headline"], 1, linear);
     let pages = pages(&run);
-    let expected = [
-        "answered.svg",
-        "cpu.svg",
-        "memory.svg",
-        "scaling-throughput.svg",
-    ];
+    let expected = ["answered.svg", "cpu.svg", "scaling-throughput.svg"];
     assert_eq!(
         charts(&pages, "headline-hello"),
         expected.map(str::to_owned).into()
@@ -93,7 +88,7 @@ fn latency_is_left_out_of_charts_tables_and_terminal_with_the_reason() {
         assert!(page.contains("Latency is not shown: on emulated cores"));
     }
     let text = summary(&run, &judge(&run));
-    assert!(!text.contains(" ms"), "{text}");
+    assert!(!text.contains(" ms") && !text.contains("MiB"), "{text}");
 }
 
 #[test]

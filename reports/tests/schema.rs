@@ -5,7 +5,7 @@ mod synthetic;
 use std::{path::Path, sync::LazyLock};
 
 use jsonschema::Validator;
-use reports::{ReadError, Run, judge};
+use reports::{Run, judge};
 use schema::{Estimate, Law, Verdicts};
 use serde_json::{Value, json};
 use synthetic::{
@@ -95,14 +95,7 @@ fn a_law_fits_the_schema_fitted_or_not_refused_or_not() {
 #[test]
 fn the_verdicts_of_the_committed_run_fit_the_schema() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("example");
-    match reports::read_folder(&folder) {
-        Ok(run) => {
-            fits(&run);
-        }
-        // Measured before version 3.
-        Err(ReadError::Version { found: 2, .. }) => {}
-        Err(error) => panic!("{error}"),
-    }
+    fits(&reports::read_folder(&folder).unwrap());
 }
 
 #[test]
