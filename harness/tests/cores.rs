@@ -92,7 +92,8 @@ fn emulated_cores_answer_the_main_questions_and_leave_no_group_behind() {
     let plan: Plan = read(folder.path(), "plan.json");
     assert_eq!((plan.cores.kind, plan.seed), (Cores::Emulated, 41));
     let measured = measured(folder.path());
-    assert_eq!(measured.len(), 3 * plan.cells.len());
+    let copies: u32 = plan.cells.iter().map(|cell| cell.copies).sum();
+    assert_eq!(measured.len(), 3 * copies as usize);
     for (cell, trial) in &measured {
         let planned = plan.cells.iter().find(|one| one.id == *cell).unwrap();
         assert_eq!(trial.slots.len(), planned.workers as usize, "{cell}");

@@ -14,7 +14,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use ::cores::{Cgroups, Topology, Wanted, WantedKind};
+use ::cores::{Topology, Wanted, WantedKind};
 use analysis::LEAST_FOR_AN_INTERVAL;
 use anyhow::Context;
 use rand::{RngExt, SeedableRng};
@@ -54,9 +54,7 @@ pub fn compare(args: &CompareArgs, a: Vec<String>, b: Vec<String>) -> anyhow::Re
         cores: 1,
         kind: WantedKind::Real,
     };
-    let cgroups = Cgroups::here();
-    let slots = cgroups.as_ref().map(|_| ());
-    let cores = ::cores::plan(&topology, ::cores::limits::here().as_ref(), wanted, slots)
+    let cores = ::cores::plan(&topology, ::cores::limits::here().as_ref(), wanted, Ok(()))
         .map_err(|error| usage(error.to_string()))?;
     let unknown = Known::default_on(&cores.server_cpus);
     let servers = [
@@ -102,8 +100,8 @@ pub fn compare(args: &CompareArgs, a: Vec<String>, b: Vec<String>) -> anyhow::Re
     let scratch = store.guests();
     let setting = Setting {
         plan: &plan,
-        cgroups: None,
         slot_cpus: &[],
+        cgroups: None,
         contenders: &contenders,
         ready_timeout: args.load.ready_timeout,
         timeout: args.load.timeout,
@@ -206,8 +204,8 @@ fn make_plan(
             .chain(env::args().skip(1))
             .collect(),
         created_unix_ns: created,
-        cores,
         slot_cpus: 0,
+        cores,
     };
     let mut plan = plan::make(frame, &Wishes::default(), vec![draft])?;
     plan.experiments[0].blocks = orders(seed, blocks);

@@ -493,22 +493,10 @@ fn finish(mut entrant: Entrant<'_>, set: &CellSet, readings: &mut window::Readin
         }
         Ok(loaded) => loaded,
     };
-    let used = match readings.usage(entrant.server.guard_pid()) {
+    let slots = set.slots.map(|plan| (entrant.slots.clone(), plan));
+    let used = match readings.usage(entrant.server.guard_pid(), slots) {
         Ok(used) => used,
         Err(error) => {
-            return End::of(
-                launch,
-                entrant.server.failure(Stage::Load, format!("{error:#}")),
-            );
-        }
-    };
-    let slots = match set
-        .slots
-        .map(|plan| readings.slots(entrant.slots.clone(), plan))
-    {
-        None => Vec::new(),
-        Some(Ok(slots)) => slots,
-        Some(Err(error)) => {
             return End::of(
                 launch,
                 entrant.server.failure(Stage::Load, format!("{error:#}")),
@@ -519,7 +507,7 @@ fn finish(mut entrant: Entrant<'_>, set: &CellSet, readings: &mut window::Readin
         ready_after_ns: u64::try_from(entrant.server.ready_after.as_nanos()).unwrap_or(u64::MAX),
         load: loaded.result,
         server: used.tree,
-        slots,
+        slots: used.slots,
         noise: used.noise,
         stop: entrant.server.stop(),
     };

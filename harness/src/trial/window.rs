@@ -47,6 +47,8 @@ struct Edge {
 pub struct Used {
     /// Its process tree.
     pub tree: TreeUsage,
+    /// What its slots gave.
+    pub slots: Vec<SlotUsage>,
     /// What disturbed it.
     pub noise: Noise,
 }
@@ -163,8 +165,12 @@ fn own() -> BTreeSet<i32> {
 }
 
 impl Readings {
-    /// What a server used, and the memory it holds now.
-    pub fn usage(&mut self, guard: i32) -> anyhow::Result<Used> {
+    /// What a server used, and the memory it holds now. Its slots are a range of all, where it has any.
+    pub fn usage(
+        &mut self,
+        guard: i32,
+        slots: Option<(Range<usize>, SlotPlan)>,
+    ) -> anyhow::Result<Used> {
         if let Some(trouble) = &self.edges.trouble {
             anyhow::bail!("{trouble}");
         }
@@ -182,16 +188,19 @@ impl Readings {
         };
         Ok(Used {
             tree: closed.since(&opened, pss_below(guard)?),
+            slots: match slots {
+                Some((range, plan)) => self.slots(range, plan)?,
+                None => Vec::new(),
+            },
             noise,
         })
     }
 
-    /// What the slots of a server gave.
-    pub fn slots(&self, range: Range<usize>, plan: SlotPlan) -> anyhow::Result<Vec<SlotUsage>> {
+    fn slots(&self, range: Range<usize>, plan: SlotPlan) -> anyhow::Result<Vec<SlotUsage>> {
         let (Some(opened), Some(closed)) = (&self.edges.opened, &self.edges.closed) else {
             return Ok(Vec::new());
         };
-        let read = |edge: &'_ Edge| match &edge.slots {
+        let read = |edge: &Edge| match &edge.slots {
             Ok(readings) => Ok(readings.clone()),
             Err(error) => Err(anyhow::anyhow!("{error}")),
         };

@@ -113,17 +113,16 @@ pub fn measured(dir: &Path) -> Vec<(String, Measured)> {
     let mut measured = Vec::new();
     for observation in observations(dir) {
         if let Outcome::Measured(trial) = observation.outcome {
+            let launch = (observation.cell, observation.block, observation.copy);
             if observation.attempt > 0 {
-                measured.retain(|(cell, block, _)| {
-                    (cell, *block) != (&observation.cell, observation.block)
-                });
+                measured.retain(|(earlier, _)| *earlier != launch);
             }
-            measured.push((observation.cell, observation.block, *trial));
+            measured.push((launch, *trial));
         }
     }
     measured
         .into_iter()
-        .map(|(cell, _, trial)| (cell, trial))
+        .map(|((cell, ..), trial)| (cell, trial))
         .collect()
 }
 
