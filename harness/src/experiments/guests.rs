@@ -41,7 +41,7 @@ pub(super) fn draft(ask: &Ask) -> Option<Draft> {
     }
     let timing = match ask.preset {
         Preset::Smoke => Timing::new(1_000, 900, 5, 1, 0.05),
-        Preset::Quick => Timing::new(3_000, 1_500, 20, 10, 0.05),
+        Preset::Quick => Timing::new(2_500, 1_500, 26, 10, 0.05),
         Preset::Full => Timing::new(20_000, 5_000, 4 * 60, 30, 0.02),
     };
     Some(Draft {
