@@ -25,7 +25,7 @@ pub(super) fn draft(ask: &Ask) -> Option<Draft> {
     }
     let timing = match ask.preset {
         Preset::Smoke => Timing::new(300, 900, 6, 2, 0.02),
-        Preset::Quick => Timing::new(300, 2_900, 88, 60, 0.02),
+        Preset::Quick => Timing::new(300, 2_900, 82, 60, 0.02),
         Preset::Full => Timing::new(500, 5_000, 8 * 60, 200, 0.01),
     };
     Some(Draft {
