@@ -78,7 +78,7 @@ fn emulated_cores_answer_the_main_questions_and_leave_no_group_behind() {
         return;
     }
     let folder = tempfile::tempdir().unwrap();
-    let timing = ["--warm-up", "50ms", "--measure", "150ms", "--blocks", "3"];
+    let timing = ["--warm-up", "50ms", "--measure", "500ms", "--blocks", "3"];
     let child = run_of("headline,scaling", folder.path(), &timing)
         .args(["--core-kind", "emulated", "--seed", "41"])
         .stdout(Stdio::piped())
@@ -139,7 +139,7 @@ fn an_experiment_ends_at_its_width_or_its_budget_and_says_which() {
         let output = Command::new(COUNTERS)
             .args(["run", "--preset", "smoke", "--only", "throughput"])
             .args(["--servers", "threads", "--workers", "1,2"])
-            .args(["--warm-up", "20ms", "--measure", "60ms"])
+            .args(["--warm-up", "50ms", "--measure", "150ms"])
             .args(rule)
             .arg("--bin-dir")
             .arg(bin_dir())
