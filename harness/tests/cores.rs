@@ -7,18 +7,22 @@ use std::{
     fs,
     path::{Path, PathBuf},
     process::{Child, Command, Output, Stdio},
-    thread,
-    time::Duration,
 };
 
 use cores::Cgroups;
-use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
+use nix::{
+    sys::{
+        prctl,
+        signal::{Signal, kill},
+        wait::waitpid,
+    },
+    unistd::Pid,
+};
 use schema::{Cores, HeadlineKind, MarkKind, Plan, Stop, StopReason, Verdicts};
 use serde::de::DeserializeOwned;
 use support::{
-    COUNTERS, SHORT, bin_dir, has, lives, measured, observations, run_of, short_run, stderr,
-    stdout, turn, wait_for_tree,
+    COUNTERS, SHORT, bin_dir, guards_of, has, lives, measured, observations, run_of, short_run,
+    stderr, stdout, turn, wait_for_tree,
 };
 
 /// Whether slots can be made. A machine that does not let them be made skips these tests, aloud.
@@ -46,6 +50,22 @@ fn stops(dir: &Path) -> Vec<Stop> {
 #[track_caller]
 fn fine(output: &Output) {
     assert_eq!(output.status.code(), Some(0), "{}", stderr(output));
+}
+
+/// A generator that was not optimised may be the limit of a server, or late to see its answers: then the
+/// run refuses itself, and says so by its exit code and first of all.
+#[track_caller]
+fn fine_or_in_doubt_of_its_generator(output: &Output, verdicts: &Verdicts) {
+    let code = if verdicts.valid { 0 } else { 3 };
+    assert_eq!(output.status.code(), Some(code), "{}", stderr(output));
+    if !verdicts.valid {
+        let first = &verdicts.caveats[0];
+        assert!(
+            first.contains("load generator") || first.starts_with("Little's law fails"),
+            "{:?}",
+            verdicts.caveats
+        );
+    }
 }
 
 /// Groups that the harness of this id has made, by their names.
@@ -101,11 +121,7 @@ fn emulated_cores_answer_the_main_questions_and_leave_no_group_behind() {
         assert_eq!(trial.load.errors + trial.load.timeouts, 0, "{cell}");
     }
     let verdicts: Verdicts = read(folder.path(), "verdicts.json");
-    // A generator that was not optimised may well be the limit, and that is never passed over.
-    let refused = !verdicts.valid && verdicts.caveats[0].contains("load generator");
-    assert!(verdicts.valid || refused, "{:?}", verdicts.caveats);
-    let code = if refused { 3 } else { 0 };
-    assert_eq!(output.status.code(), Some(code), "{}", stderr(&output));
+    fine_or_in_doubt_of_its_generator(&output, &verdicts);
     let asked: Vec<_> = verdicts.headlines.iter().map(|one| one.kind).collect();
     assert_eq!(
         asked,
@@ -233,14 +249,17 @@ fn slots_of_a_harness_that_was_killed_are_removed_by_the_next() {
     .spawn()
     .unwrap();
     // Four guards, four servers, and the workers of two clusters.
+    // The guards fall to this process, which so sees them end.
+    prctl::set_child_subreaper(true).unwrap();
     let tree = wait_for_tree(&mut child, 11);
-    let harness = child.id();
+    let (harness, guards) = (child.id(), guards_of(&child));
     assert_eq!(groups_of(harness).len(), 1);
     kill(Pid::from_raw(harness.cast_signed()), Signal::SIGKILL).unwrap();
     child.wait().unwrap();
-    while tree.iter().any(|&pid| lives(pid)) {
-        thread::sleep(Duration::from_millis(5));
+    for guard in guards {
+        waitpid(Pid::from_raw(guard), None).unwrap();
     }
+    assert!(!tree.into_iter().any(lives));
     assert_eq!(groups_of(harness).len(), 1);
     let output = doctor(&[]);
     fine(&output);
@@ -311,7 +330,8 @@ fn guests_get_a_core_for_each_worker_too() {
         .args(["--core-kind", "emulated"])
         .output()
         .unwrap();
-    fine(&output);
+    let verdicts: Verdicts = read(folder.path(), "verdicts.json");
+    fine_or_in_doubt_of_its_generator(&output, &verdicts);
     let measured = measured(folder.path());
     assert_eq!(measured.len(), 2);
     for (cell, trial) in measured {

@@ -156,11 +156,17 @@ fn stats() -> Vec<Stat> {
         .collect()
 }
 
-/// The guard that a `counters` has started: its only child.
-pub fn guard_of(counters: &Child) -> i32 {
+/// The guards that a `counters` has started: its children.
+pub fn guards_of(counters: &Child) -> Vec<i32> {
     let parent = counters.id().cast_signed();
-    let guard = stats().into_iter().find(|stat| stat.ppid == parent);
-    guard.expect("counters has started no guard").pid
+    let guards = stats().into_iter().filter(|stat| stat.ppid == parent);
+    guards.map(|stat| stat.pid).collect()
+}
+
+/// The only one.
+pub fn guard_of(counters: &Child) -> i32 {
+    let guards = guards_of(counters);
+    *guards.first().expect("counters has started no guard")
 }
 
 /// Every process below `root`, by parent ids.
