@@ -219,7 +219,7 @@ fn nanos(duration: Duration) -> u64 {
 #[cfg(test)]
 pub mod tests {
     use super::*;
-    use schema::{Accept, Model, Origin, Style, Worker, Workload};
+    use schema::{Accept, Model, Origin, Reuse, Style, Worker, Workload};
 
     fn cell(workers: u32, cores: Cores) -> Cell {
         Cell {
@@ -239,6 +239,10 @@ pub mod tests {
             workload: Workload::Hello,
             connections: 20 * workers,
             path: None,
+            reuse: Reuse::KeepAlive,
+            rate_per_s: None,
+            then_percent: None,
+            wakes: 0,
         }
     }
 

@@ -4,8 +4,9 @@
 //! |---|---|
 //! | `GET /` | 200, `Hello from worker <id>\n` |
 //! | `GET /cpu?us=N`, `/wait?us=N`, `/block?us=N` | the same, after the work ([`crate::workload`]) |
+//! | `GET /bytes?n=N` | the same greeting, followed by dots: N bytes in all |
 //! | `GET /stats` | 200, JSON of what the answering worker served ([`crate::tally::Stats`]) |
-//! | `us` missing, no number, or too large | 400 |
+//! | `us` or `n` missing, no number, too small or too large | 400 |
 //! | any other path | 404 |
 //! | any other method than GET and HEAD | 405 with `Allow` |
 //!
@@ -27,7 +28,7 @@ use schema::Workload;
 use crate::{
     spin::Spin,
     tally,
-    workload::{self, InvalidUs},
+    workload::{self, InvalidNumber},
 };
 
 const TEXT: HeaderValue = HeaderValue::from_static("text/plain");
@@ -44,12 +45,14 @@ enum Asked {
 /// Why a request gets no good answer.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 enum Refusal {
-    #[error("nothing is at {0}: ask for /, /cpu?us=N, /wait?us=N, /block?us=N or /stats")]
+    #[error(
+        "nothing is at {0}: ask for /, /bytes?n=N, /cpu?us=N, /wait?us=N, /block?us=N or /stats"
+    )]
     Path(String),
     #[error("method {0} is not served here: use GET or HEAD")]
     Method(Method),
     #[error(transparent)]
-    Us(#[from] InvalidUs),
+    Number(#[from] InvalidNumber),
 }
 
 impl Refusal {
@@ -57,7 +60,7 @@ impl Refusal {
         match self {
             Self::Path(_) => StatusCode::NOT_FOUND,
             Self::Method(_) => StatusCode::METHOD_NOT_ALLOWED,
-            Self::Us(_) => StatusCode::BAD_REQUEST,
+            Self::Number(_) => StatusCode::BAD_REQUEST,
         }
     }
 }
@@ -83,9 +86,13 @@ pub async fn answer(
     let mut headers = head.headers;
     headers.clear();
     let (status, body) = match asked {
-        Ok(Asked::Work(_)) => {
+        Ok(Asked::Work(workload)) => {
             headers.insert(CONTENT_TYPE, TEXT);
-            (StatusCode::OK, tally::hello())
+            let body = match workload {
+                Workload::Bytes { n } => tally::hello_of(n),
+                _ => tally::hello(),
+            };
+            (StatusCode::OK, body)
         }
         Ok(Asked::Stats) => {
             headers.insert(CONTENT_TYPE, JSON);
@@ -108,6 +115,9 @@ fn understand(method: &Method, uri: &Uri) -> Result<Asked, Refusal> {
     let us = || workload::parse_us(path, uri.query());
     Ok(Asked::Work(match path {
         "/" => Workload::Hello,
+        "/bytes" => Workload::Bytes {
+            n: workload::parse_bytes(path, uri.query())?,
+        },
         "/cpu" => Workload::Cpu { us: us()? },
         "/wait" => Workload::Wait { us: us()? },
         "/block" => Workload::Block { us: us()? },

@@ -7,7 +7,7 @@
 //! Counters are plain cells: no other thread can see them, and no atomic operation is paid.
 
 use std::{
-    cell::Cell,
+    cell::{Cell, RefCell},
     time::{SystemTime, UNIX_EPOCH},
 };
 
@@ -36,6 +36,8 @@ struct Tally {
     pid: u32,
     started_unix_ns: u64,
     hello: Bytes,
+    /// The last body that [`hello_of`] made: requests of one load all ask for the same.
+    long_hello: RefCell<Bytes>,
     requests: Cell<u64>,
     connections: Cell<u64>,
 }
@@ -55,6 +57,7 @@ impl Tally {
             pid: getpid().as_raw().cast_unsigned(),
             started_unix_ns: u64::try_from(since_epoch.as_nanos()).unwrap_or(u64::MAX),
             hello: Bytes::from(format!("Hello from worker {worker}\n")),
+            long_hello: RefCell::default(),
             requests: Cell::new(0),
             connections: Cell::new(0),
         }
@@ -80,6 +83,21 @@ pub fn count_request() {
 #[must_use]
 pub fn hello() -> Bytes {
     TALLY.with(|tally| tally.hello.clone())
+}
+
+/// The same, followed by dots, `bytes` in all; cut where it is not that long.
+#[must_use]
+pub fn hello_of(bytes: u32) -> Bytes {
+    let length = bytes as usize;
+    TALLY.with(|tally| {
+        let mut last = tally.long_hello.borrow_mut();
+        if last.len() != length {
+            let mut body = tally.hello.to_vec();
+            body.resize(length, b'.');
+            *last = body.into();
+        }
+        last.clone()
+    })
 }
 
 /// What the calling worker has served so far.

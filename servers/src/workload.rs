@@ -8,6 +8,12 @@ use schema::Workload;
 /// Most microseconds a request may ask for: a minute.
 pub const MOST_US: u32 = 60_000_000;
 
+/// Fewest bytes a body may be asked to have: any worker's greeting fits.
+pub const FEWEST_BYTES: u32 = 32;
+
+/// Most bytes a body may be asked to have.
+pub const MOST_BYTES: u32 = 1 << 20;
+
 /// Steps of arithmetic between two looks at the clock, a fraction of a microsecond. Reading a
 /// thread's CPU clock is a system call; without these steps a burn would be kernel time instead of
 /// user time.
@@ -22,7 +28,7 @@ const STEPS_PER_LOOK: u64 = 256;
 /// - `Block` sleeps in the kernel and stops the whole worker, whatever its style.
 pub async fn perform(workload: Workload) {
     match workload {
-        Workload::Hello => {}
+        Workload::Hello | Workload::Bytes { .. } => {}
         Workload::Cpu { us } => burn(microseconds(us)),
         Workload::Wait { us } => tokio::time::sleep(microseconds(us)).await,
         Workload::Block { us } => thread::sleep(microseconds(us)),
@@ -49,31 +55,54 @@ fn thread_cpu_time() -> Duration {
         .expect("every Linux thread has a CPU clock")
 }
 
-/// The value of `us` in a query, as in `us=200`. `path` only names the request in the error.
+/// Microseconds in a query, as in `us=200`: 0 to [`MOST_US`]. `path` only names the request in the error.
 ///
 /// # Errors
-/// There is no `us`, or more than one, or it is not a number from 0 to [`MOST_US`].
-pub fn parse_us(path: &str, query: Option<&str>) -> Result<u32, InvalidUs> {
+/// There is no `us`, or more than one, or it is no number of that range.
+pub fn parse_us(path: &str, query: Option<&str>) -> Result<u32, InvalidNumber> {
+    parse(path, query, "us", "microseconds", 0, MOST_US)
+}
+
+/// The length of a body in a query, as in `n=4000`: [`FEWEST_BYTES`] to [`MOST_BYTES`].
+///
+/// # Errors
+/// There is no `n`, or more than one, or it is no number of that range.
+pub fn parse_bytes(path: &str, query: Option<&str>) -> Result<u32, InvalidNumber> {
+    parse(path, query, "n", "bytes", FEWEST_BYTES, MOST_BYTES)
+}
+
+fn parse(
+    path: &str,
+    query: Option<&str>,
+    name: &'static str,
+    unit: &'static str,
+    least: u32,
+    most: u32,
+) -> Result<u32, InvalidNumber> {
     let mut values = query
         .unwrap_or_default()
         .split('&')
-        .filter_map(|pair| pair.strip_prefix("us="));
-    let invalid = |seen: String| InvalidUs {
+        .filter_map(|pair| pair.strip_prefix(name)?.strip_prefix('='));
+    let invalid = |seen: String| InvalidNumber {
         path: path.to_owned(),
         seen,
+        name,
+        unit,
+        least,
+        most,
     };
     let Some(value) = values.next() else {
-        return Err(invalid("us is missing".to_owned()));
+        return Err(invalid(format!("{name} is missing")));
     };
     if values.next().is_some() {
-        return Err(invalid("us is given more than once".to_owned()));
+        return Err(invalid(format!("{name} is given more than once")));
     }
     // `str::parse` takes a leading '+', which in a query stands for a space.
     Some(value)
         .filter(|value| value.bytes().all(|byte| byte.is_ascii_digit()))
         .and_then(|value| value.parse().ok())
-        .filter(|&us| us <= MOST_US)
-        .ok_or_else(|| invalid(format!("us is '{}'", shortened(value))))
+        .filter(|number| (least..=most).contains(number))
+        .ok_or_else(|| invalid(format!("{name} is '{}'", shortened(value))))
 }
 
 /// Enough of a value to recognise it by.
@@ -86,12 +115,16 @@ fn shortened(value: &str) -> String {
     start
 }
 
-/// A request whose `us` cannot be used.
+/// A request whose number cannot be used.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{seen}: ask for {path}?us=N with N a whole number of microseconds from 0 to {MOST_US}")]
-pub struct InvalidUs {
+#[error("{seen}: ask for {path}?{name}=N with N a whole number of {unit} from {least} to {most}")]
+pub struct InvalidNumber {
     path: String,
     seen: String,
+    name: &'static str,
+    unit: &'static str,
+    least: u32,
+    most: u32,
 }
 
 #[cfg(test)]
@@ -121,6 +154,16 @@ mod tests {
             Some("bus=1"),
         ] {
             assert!(parse_us("/cpu", query).is_err(), "{query:?}");
+        }
+    }
+
+    #[test]
+    fn a_body_is_long_enough_for_every_greeting_and_at_most_a_mebibyte() {
+        assert_eq!(parse_bytes("/bytes", Some("n=4000")), Ok(4000));
+        assert_eq!(parse_bytes("/bytes", Some("n=32")), Ok(FEWEST_BYTES));
+        for query in ["n=31", "n=1048577", "us=4000", "n=", "nn=4000"] {
+            let error = parse_bytes("/bytes", Some(query)).unwrap_err().to_string();
+            assert!(error.ends_with("bytes from 32 to 1048576"), "{error}");
         }
     }
 

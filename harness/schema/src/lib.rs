@@ -18,6 +18,8 @@ mod calibration;
 #[cfg(target_os = "linux")]
 mod compare;
 #[cfg(target_os = "linux")]
+mod grid;
+#[cfg(target_os = "linux")]
 mod load;
 #[cfg(target_os = "linux")]
 mod machine;
@@ -36,6 +38,7 @@ mod verdict;
 pub use self::{
     calibration::{Calibration, Power, SelfComparisons},
     compare::{CompareReport, Compared, Gate},
+    grid::{GRID, Known, Place},
     load::{
         ArrivalFigures, Arrivals, Check, CpuTime, ErrorCount, ErrorKind, LatencyQuantiles,
         LoadReport, LoadResult, OpenLoop, Pace, Reuse,
@@ -43,7 +46,8 @@ pub use self::{
     machine::{Build, Machine, Program},
     model::{Accept, Model, ParseModelError, Style, Worker},
     observation::{
-        Failure, Mark, MarkKind, Measured, Noise, Observation, Outcome, SlotUsage, Stage, TreeUsage,
+        Failure, Mark, MarkKind, Measured, Noise, Observation, Outcome, SlotUsage, Stage, Then,
+        TreeUsage,
     },
     plan::{
         Cell, CellSet, CorePlan, Cores, ExperimentPlan, Origin, Plan, Preset, SlotPlan, Stop,
@@ -57,4 +61,4 @@ pub use self::{
 };
 
 /// The version of every type in this crate. Any change that an old reader would misread raises it.
-pub const SCHEMA_VERSION: u32 = 3;
+pub const SCHEMA_VERSION: u32 = 4;

@@ -91,10 +91,28 @@ pub struct Measured {
     pub slots: Vec<SlotUsage>,
     /// What disturbed the window.
     pub noise: Noise,
+    /// What followed the window, where the cell asks for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub then: Option<Then>,
+    /// Who answered the connections that were made one after the other before the load, by worker id;
+    /// empty where the cell asks for none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub wake_order: Vec<u64>,
     /// What did not go as it should when the server was asked to end, after the window; absent
     /// where all did.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stop: Option<String>,
+}
+
+/// An open loop at a share of the capacity that the window before it showed.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Then {
+    /// The share, in percent.
+    pub percent: u32,
+    /// Arrivals per second, Poisson.
+    pub rate_per_s: f64,
+    /// What the load generator saw.
+    pub load: LoadResult,
 }
 
 /// What a process tree used in the window, and what it holds at its end.
@@ -102,9 +120,10 @@ pub struct Measured {
 pub struct TreeUsage {
     /// CPU time of all processes, with children that ended in the window.
     pub cpu: CpuTime,
-    /// Times a thread gave up the CPU to wait.
+    /// Times a thread gave up the CPU to wait. The kernel forgets the switches of threads that have
+    /// ended, so this says nothing where workers come and go with connections.
     pub voluntary_switches: u64,
-    /// Times the kernel took the CPU from a thread.
+    /// Times the kernel took the CPU from a thread, as far as above.
     pub involuntary_switches: u64,
     /// Proportional set size: shared pages counted once over the processes sharing them. Absent
     /// where the kernel refuses it.

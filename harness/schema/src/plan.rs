@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::Model;
+use crate::{Model, Reuse};
 
 /// A whole run: cells, and the experiments that visit them.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -214,8 +214,21 @@ pub struct Cell {
     pub copies: u32,
     /// What each request asks for.
     pub workload: Workload,
-    /// Connections of the closed loop, all threads together.
+    /// Connections, all threads together; with a new one for each request, how many at once.
     pub connections: u32,
+    /// How long a connection lives.
+    pub reuse: Reuse,
+    /// Arrivals per second of an open loop (Poisson); a closed loop where absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rate_per_s: Option<u32>,
+    /// After the window, an open loop (Poisson) over the same server, at this percentage of the
+    /// requests per second that it served in the window: latency with room to spare.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub then_percent: Option<u32>,
+    /// Before the load, so many connections one after the other, each for one request, to see whom the
+    /// kernel or the acceptor wakes: [`crate::Measured::wake_order`].
+    #[serde(default)]
+    pub wakes: u32,
     /// Path and query of the request, of a server that knows no workloads and whose bodies are its own;
     /// absent where the workload says it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -254,6 +267,11 @@ pub enum Workload {
         /// Microseconds.
         us: u32,
     },
+    /// Answer at once, with a body of this length: the greeting, and dots up to the last byte.
+    Bytes {
+        /// Length of the body.
+        n: u32,
+    },
 }
 
 impl Workload {
@@ -265,10 +283,11 @@ impl Workload {
             Self::Cpu { us } => format!("/cpu?us={us}"),
             Self::Wait { us } => format!("/wait?us={us}"),
             Self::Block { us } => format!("/block?us={us}"),
+            Self::Bytes { n } => format!("/bytes?n={n}"),
         }
     }
 
-    /// A short name fit for a cell id: `hello`, `cpu200`, `wait5000`.
+    /// A short name fit for a cell id: `hello`, `cpu200`, `wait5000`, `bytes4000`.
     #[must_use]
     pub fn name(self) -> String {
         match self {
@@ -276,6 +295,7 @@ impl Workload {
             Self::Cpu { us } => format!("cpu{us}"),
             Self::Wait { us } => format!("wait{us}"),
             Self::Block { us } => format!("block{us}"),
+            Self::Bytes { n } => format!("bytes{n}"),
         }
     }
 }

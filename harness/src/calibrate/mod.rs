@@ -196,6 +196,10 @@ impl Bench<'_> {
                 workload: WORKLOAD,
                 connections: CONNECTIONS,
                 path: None,
+                reuse: schema::Reuse::KeepAlive,
+                rate_per_s: None,
+                then_percent: None,
+                wakes: 0,
             })
             .collect();
         let frame = Frame {

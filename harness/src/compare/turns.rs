@@ -226,6 +226,10 @@ fn cell(server: &CommandServer, args: &MeasureArgs, cores: &CorePlan) -> Cell {
         workload: Workload::Hello,
         connections: args.connections,
         path: Some(args.path.clone()),
+        reuse: schema::Reuse::KeepAlive,
+        rate_per_s: None,
+        then_percent: None,
+        wakes: 0,
     }
 }
 

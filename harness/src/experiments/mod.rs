@@ -9,7 +9,7 @@ mod throughput;
 
 use std::collections::BTreeSet;
 
-use schema::{Cell, CorePlan, Cores, Origin, Preset, Workload};
+use schema::{Cell, CorePlan, Cores, Origin, Preset, Reuse, Workload};
 
 use crate::{contenders::Contender, exit::usage, plan::Draft};
 
@@ -210,6 +210,10 @@ impl Ask<'_> {
             workload,
             connections: CONNECTIONS_PER_WORKER * workers,
             path: None,
+            reuse: Reuse::KeepAlive,
+            rate_per_s: None,
+            then_percent: None,
+            wakes: 0,
         }
     }
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use schema::{Cell, Cores, Preset, Workload};
+use schema::{Cell, Cores, Preset, Reuse, Workload};
 
 use super::{Ask, Experiment, over_one_worker, scaling};
 use crate::{
@@ -36,6 +36,10 @@ pub(super) fn draft(ask: &Ask) -> Draft {
                 workload,
                 connections: ask.connections,
                 path: None,
+                reuse: Reuse::KeepAlive,
+                rate_per_s: None,
+                then_percent: None,
+                wakes: 0,
             }));
         }
     }

@@ -182,6 +182,8 @@ fn finish(mut entrant: Entrant<'_>, set: &CellSet, readings: &mut Readings) -> E
         server: used.tree,
         slots: used.slots,
         noise: used.noise,
+        then: None,
+        wake_order: Vec::new(),
         stop: entrant.server.stop(),
     };
     let warning = measured

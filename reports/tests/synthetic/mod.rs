@@ -10,7 +10,8 @@ use reports::Run;
 use schema::{
     Accept, Build, Cell, CellSet, CorePlan, Cores, CpuTime, ExperimentPlan, Failure,
     LatencyQuantiles, LoadResult, Machine, Measured, Model, Noise, Observation, Origin, Outcome,
-    Plan, Preset, Program, SCHEMA_VERSION, Stage, StopRule, Style, TreeUsage, Worker, Workload,
+    Plan, Preset, Program, Reuse, SCHEMA_VERSION, Stage, StopRule, Style, TreeUsage, Worker,
+    Workload,
 };
 use serde::Serialize;
 
@@ -45,6 +46,10 @@ pub fn cell(server: &str, workers: u32) -> Cell {
         workload: Workload::Hello,
         connections: 64,
         path: None,
+        reuse: Reuse::KeepAlive,
+        rate_per_s: None,
+        then_percent: None,
+        wakes: 0,
     }
 }
 
@@ -260,6 +265,8 @@ pub fn measured(cell: &Cell, per_s: f64, cpu_ns: f64) -> Measured {
         },
         slots: Vec::new(),
         noise: Noise::default(),
+        then: None,
+        wake_order: Vec::new(),
         stop: None,
     }
 }
