@@ -11,12 +11,14 @@ use crate::{
     accept::Sharing,
     evented,
     failure::Failure,
+    ledger::Ledger,
     limits,
     listener::listen,
     options::ClusterOptions,
     orders::Chain,
     say, slot,
     supervision::{Role, supervise},
+    tally,
 };
 
 /// Its cell of the grid.
@@ -36,12 +38,14 @@ pub fn run(options: &ClusterOptions) -> Result<(), Failure> {
     let workers = options.pool.workers()?;
     let drain_timeout = options.server.drain_timeout;
     let (listener, address) = listen(options.server.socket_address())?;
+    let ledger = Ledger::new(workers)?;
     let ready = || say::ready(address, MODEL, workers);
 
     match supervise(listener, workers, drain_timeout, ready)? {
         Role::Primary => {}
         Role::Worker(seat) => {
             slot::join(&options.worker.slots, seat.number)?;
+            tally::begin(ledger, seat.number);
             let accepting = || seat.readiness.announce();
             let end = evented::run(
                 seat.listener,

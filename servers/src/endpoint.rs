@@ -5,7 +5,7 @@
 //! | `GET /` | 200, `Hello from worker <id>\n` |
 //! | `GET /cpu?us=N`, `/wait?us=N`, `/block?us=N` | the same, after the work ([`crate::workload`]) |
 //! | `GET /bytes?n=N` | the same greeting, followed by dots: N bytes in all |
-//! | `GET /stats` | 200, JSON of what the answering worker served ([`crate::tally::Stats`]) |
+//! | `GET /stats` | 200, JSON of what the answering worker served ([`crate::ledger::SeatStats`]) |
 //! | `us` or `n` missing, no number, too small or too large | 400 |
 //! | any other path | 404 |
 //! | any other method than GET and HEAD | 405 with `Allow` |

@@ -18,7 +18,6 @@ use crate::{
     limits,
     orders::{Chain, Order, Orders},
     spin::Spin,
-    tally,
 };
 
 /// Serve `listener` until an order of `chain` says to stop. `accepting` is called once
@@ -35,7 +34,6 @@ pub fn run(
     accepting: impl FnOnce(),
 ) -> Result<End, Failure> {
     limits::check()?;
-    tally::begin();
     runtime::Builder::new_current_thread()
         .enable_all()
         .build()?

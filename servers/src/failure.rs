@@ -3,7 +3,8 @@
 use std::io;
 
 use crate::{
-    listener::ListenError, options::AffinityError, slot::SlotError, supervision::SupervisionError,
+    ledger::LedgerError, listener::ListenError, options::AffinityError, slot::SlotError,
+    supervision::SupervisionError,
 };
 
 /// A failure at run time: one line on stderr, exit code 1.
@@ -12,6 +13,9 @@ pub enum Failure {
     /// The default number of workers is not known.
     #[error(transparent)]
     Affinity(#[from] AffinityError),
+    /// No memory to count in.
+    #[error(transparent)]
+    Ledger(#[from] LedgerError),
     /// No socket.
     #[error(transparent)]
     Listen(#[from] ListenError),

@@ -12,7 +12,8 @@
 //! 5. [`accept`]: how a new connection finds its worker.
 //! 6. [`connection`]: HTTP/1.1 on one connection, until it ends or is drained ([`drain`]).
 //! 7. [`endpoint`]: the answer, the same everywhere; [`workload`] is the work it does first, [`spin`]
-//!    a slowdown made on purpose, and [`tally`] is who did it and how often.
+//!    a slowdown made on purpose, and [`tally`] is who did it and how often, kept where
+//!    all workers keep it ([`ledger`]).
 //!
 //! [`floor`] stands beside them, with an event loop and answers of its own: the least that serving
 //! HTTP costs.
@@ -41,6 +42,7 @@ pub mod evented;
 pub mod failure;
 pub mod floor;
 pub mod fork;
+pub mod ledger;
 pub mod limits;
 pub mod listener;
 pub mod options;

@@ -6,8 +6,8 @@
 use schema::{Accept, Model, Style, Worker};
 
 use crate::{
-    accept::Sharing, evented, failure::Failure, listener::listen, options::SingleOptions,
-    orders::Chain, say, slot,
+    accept::Sharing, evented, failure::Failure, ledger::Ledger, listener::listen,
+    options::SingleOptions, orders::Chain, say, slot, tally,
 };
 
 /// Its cell of the grid.
@@ -23,6 +23,7 @@ pub const MODEL: Model = Model {
 /// See [`Failure`].
 pub fn run(options: &SingleOptions) -> Result<(), Failure> {
     slot::join(&options.worker.slots, 0)?;
+    tally::begin(Ledger::alone(), 0);
     let (listener, address) = listen(options.server.socket_address())?;
     let end = evented::run(
         listener,

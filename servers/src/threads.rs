@@ -37,6 +37,7 @@ use crate::{
     drain::{Drain, DrainWatch},
     end::End,
     failure::Failure,
+    ledger::Ledger,
     limits,
     listener::listen,
     options::ThreadsOptions,
@@ -81,12 +82,13 @@ pub fn run(options: &ThreadsOptions) -> Result<(), Failure> {
 
 /// Make the runtime, and wait until every worker runs where it is to run.
 fn start_workers(workers: u32, slots: Vec<Slot>) -> Result<Runtime, Failure> {
+    let ledger = Ledger::new(workers)?;
     let workers = workers as usize;
     let threads = AtomicUsize::new(0);
     let (teller, told) = mpsc::channel();
     let start = move || {
-        tally::begin();
         let number = threads.fetch_add(1, Ordering::Relaxed);
+        tally::begin(ledger, number);
         // Nobody listens any more once another thread was refused by its slot.
         let _ = teller.send(slot::join(&slots, number));
     };
