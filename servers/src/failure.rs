@@ -3,8 +3,8 @@
 use std::io;
 
 use crate::{
-    ledger::LedgerError, listener::ListenError, options::AffinityError, slot::SlotError,
-    supervision::SupervisionError,
+    ledger::LedgerError, listener::ListenError, messages::ChannelError, options::AffinityError,
+    slot::SlotError, supervision::SupervisionError,
 };
 
 /// A failure at run time: one line on stderr, exit code 1.
@@ -16,6 +16,9 @@ pub enum Failure {
     /// No memory to count in.
     #[error(transparent)]
     Ledger(#[from] LedgerError),
+    /// No channel between a primary and a worker.
+    #[error(transparent)]
+    Channel(#[from] ChannelError),
     /// No socket.
     #[error(transparent)]
     Listen(#[from] ListenError),

@@ -20,7 +20,7 @@
 //!
 //! [`orders`] and [`signals`] carry the operator's orders, [`say`] everything a server says, and
 //! [`end`] and [`failure`] are the two ways it comes to an end. [`crew`], [`poll`] and [`limits`] are
-//! the tools of those who supervise.
+//! the tools of those who supervise, and [`messages`] how they and their workers speak to each other.
 //!
 //! # Order of events
 //! bind, (fork,) have each worker join its slot, register the listener with every event loop, print
@@ -45,6 +45,7 @@ pub mod fork;
 pub mod ledger;
 pub mod limits;
 pub mod listener;
+pub mod messages;
 pub mod options;
 pub mod orders;
 pub mod poll;
