@@ -28,7 +28,7 @@ struct ExperimentRow {
 #[derive(Serialize)]
 struct ServerRow {
     name: String,
-    about: &'static str,
+    about: String,
     model: String,
     /// Absent where it takes any number.
     workers: Option<u32>,
@@ -51,7 +51,7 @@ pub fn list(args: &ListArgs) -> anyhow::Result<Exit> {
             .iter()
             .map(|contender| ServerRow {
                 name: contender.name().to_owned(),
-                about: contender.about(),
+                about: contender.about().to_owned(),
                 model: contender.model().to_string(),
                 workers: match contender.workers() {
                     Workers::Any => None,

@@ -4,6 +4,7 @@ use std::{collections::BTreeMap, time::Duration};
 
 use ::cores::slot_plan;
 use analysis::LEAST_BEFORE_STOPPING;
+use anyhow::bail;
 use rand::{SeedableRng, seq::SliceRandom};
 use rand_chacha::ChaCha8Rng;
 use schema::{
@@ -14,6 +15,17 @@ use schema::{
 const LAUNCH: Duration = Duration::from_millis(15);
 /// What a trial takes beside its servers and its load.
 const BETWEEN_TRIALS: Duration = Duration::from_millis(200);
+
+/// Load before the window of what follows a measurement; the server is warm by then, and its
+/// connections are new.
+pub const THEN_WARM_UP: Duration = Duration::from_millis(100);
+/// Below this a window holds too few requests for its 99th percentile.
+const LEAST_THEN: Duration = Duration::from_millis(200);
+
+/// Length of the window that follows a measurement of this length.
+pub fn then_window(measure_ns: u64) -> Duration {
+    (Duration::from_nanos(measure_ns) / 2).max(LEAST_THEN)
+}
 
 /// An experiment whose cells have no numbers yet.
 #[derive(Clone, Debug)]
@@ -119,8 +131,8 @@ pub struct Frame {
 /// Numbers the cells and draws the order of every block from the seed.
 ///
 /// # Errors
-/// Where more workers are to run at once than a CPU's time can be divided among, or the kernel does
-/// not tell its tick.
+/// Where more workers are to run at once than a CPU's time can be divided among, the kernel does not
+/// tell its tick, or a cell that is measured together with others asks for load outside the window.
 pub fn make(frame: Frame, wishes: &Wishes, drafts: Vec<Draft>) -> anyhow::Result<Plan> {
     let mut random = ChaCha8Rng::seed_from_u64(frame.seed);
     let mut cells: Vec<Cell> = Vec::new();
@@ -185,6 +197,20 @@ fn set(
 ) -> anyhow::Result<CellSet> {
     let members = &cells[first..];
     let emulated = members.iter().any(|cell| cell.cores == Cores::Emulated);
+    let alone = |cell: &&Cell| cell.then_percent.is_some() || cell.wakes > 0;
+    if let Some(cell) = members
+        .iter()
+        .find(alone)
+        .filter(|_| members.len() > 1 || emulated)
+    {
+        bail!(
+            "{} asks for load before or after its window, where it shares that with {} others on {} \
+             cores; plan it alone, on real or shared ones",
+            cell.id,
+            members.len() - 1,
+            cell.cores.name()
+        );
+    }
     let workers: usize = members
         .iter()
         .map(|cell| (cell.workers * cell.copies) as usize)
@@ -209,7 +235,19 @@ fn set(
 /// How long a trial of a set takes, about, its launches included.
 pub fn trial_time(cells: &[Cell], experiment: &ExperimentPlan, set: &CellSet) -> Duration {
     let servers: u32 = set.cells.iter().map(|&cell| cells[cell].copies).sum();
-    Duration::from_nanos(experiment.warm_up_ns + set.measure_ns) + LAUNCH * servers + BETWEEN_TRIALS
+    let followed = set
+        .cells
+        .iter()
+        .any(|&cell| cells[cell].then_percent.is_some());
+    let then = if followed {
+        THEN_WARM_UP + then_window(set.measure_ns)
+    } else {
+        Duration::ZERO
+    };
+    Duration::from_nanos(experiment.warm_up_ns + set.measure_ns)
+        + then
+        + LAUNCH * servers
+        + BETWEEN_TRIALS
 }
 
 fn nanos(duration: Duration) -> u64 {

@@ -1,13 +1,13 @@
 //! How it becomes known that a server can be asked.
 
 use std::{
-    io::{Read, Write},
+    io::{self, Read, Write},
     net::{SocketAddr, TcpStream},
     time::Duration,
 };
 
 use anyhow::bail;
-use load::{Fed, KnownHead, Parser};
+use load::{Answer, Fed, KnownHead, Parser};
 use schema::{Model, Ready, SCHEMA_VERSION};
 use serde::Deserialize;
 
@@ -60,29 +60,39 @@ pub fn address(line: &str, model: Model, workers: u32) -> anyhow::Result<Option<
 
 /// Whether a whole answer comes from there.
 pub fn answers(address: SocketAddr) -> bool {
-    let patience = Duration::from_secs(1);
-    let ask = || -> std::io::Result<bool> {
-        let mut stream = TcpStream::connect_timeout(&address, patience)?;
-        stream.set_read_timeout(Some(patience))?;
-        write!(
-            stream,
-            "GET / HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n"
-        )?;
-        let (mut parser, mut known) = (Parser::default(), KnownHead::default());
-        let mut buffer = [0; 4096];
-        loop {
-            let length = stream.read(&mut buffer)?;
-            if length == 0 {
-                return Ok(parser.close().is_ok());
-            }
-            match parser.feed(&mut known, &buffer[..length]) {
-                Ok(Fed::Whole { .. }) => return Ok(true),
-                Ok(Fed::Partial) => {}
-                Err(_) => return Ok(false),
-            }
+    ask(address, Duration::from_secs(1)).is_ok()
+}
+
+/// The answer to one request, after which the server is to close the connection, and that connection.
+///
+/// # Errors
+/// Where no connection can be made, where its bytes are no answer, or where none come for so long.
+pub fn ask(address: SocketAddr, patience: Duration) -> io::Result<(Answer, TcpStream)> {
+    let mut stream = TcpStream::connect_timeout(&address, patience)?;
+    stream.set_read_timeout(Some(patience))?;
+    write!(
+        stream,
+        "GET / HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n"
+    )?;
+    let (mut parser, mut known) = (Parser::default(), KnownHead::default());
+    let mut buffer = [0; 4096];
+    loop {
+        let length = stream.read(&mut buffer)?;
+        let fed = if length == 0 {
+            parser.close().map(Some)
+        } else {
+            let fed = parser.feed(&mut known, &buffer[..length]);
+            fed.map(|fed| match fed {
+                Fed::Whole { answer, .. } => Some(answer),
+                Fed::Partial => None,
+            })
+        };
+        match fed {
+            Ok(Some(answer)) => return Ok((answer, stream)),
+            Ok(None) => {}
+            Err(error) => return Err(io::Error::new(io::ErrorKind::InvalidData, error)),
         }
-    };
-    ask().unwrap_or(false)
+    }
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@ mod support;
 
 use std::{fs, process::Command};
 
-use schema::{Machine, Plan, Verdicts};
+use schema::{Machine, Model, Plan, Verdicts};
 use support::{
     COUNTERS, assert_one_line, has, measured, observations, short_run, stderr, stdout, turn,
 };
@@ -245,14 +245,18 @@ fn the_listing_names_servers_and_guests() {
         .iter()
         .map(|row| row["name"].as_str().unwrap())
         .collect();
-    assert_eq!(
-        names,
-        [
-            "single",
-            "cluster",
-            "threads",
-            "node-single",
-            "node-cluster"
-        ]
-    );
+    assert_eq!(names[..3], ["single", "cluster", "threads"]);
+    let own = Model::legal().map(|model| model.to_string().replace('/', "-"));
+    let beside = [
+        "process-evented-shared-exclusive",
+        "single-blocking",
+        "floor",
+    ];
+    let guests = ["node-single", "node-cluster"];
+    for name in own.chain(beside.iter().chain(&guests).map(ToString::to_string)) {
+        assert!(
+            names.contains(&name.as_str()),
+            "{name} is missing: {names:?}"
+        );
+    }
 }

@@ -25,6 +25,11 @@ const LEAD: Duration = Duration::from_millis(50);
 pub enum Expectation {
     /// `Hello from worker <id>\n`; the id is counted.
     HelloFromWorker,
+    /// The same, and dots behind it, so many bytes in all; the id is counted.
+    HelloAndDots {
+        /// Length of the body.
+        length: u64,
+    },
     /// Whatever the first correct answer is: if it greets as above then all must, else any body will
     /// do.
     AsTheFirst,

@@ -2,12 +2,15 @@
 
 const PREFIX: &[u8] = b"Hello from worker ";
 
-/// The first bytes of a body, as many as the longest correct one has, and its whole length.
+/// The first bytes of a body, as many as the longest greeting has, its whole length, and whether the rest
+/// of it is filler.
 #[derive(Clone, Copy, Debug)]
 pub struct BodyStart {
     bytes: [u8; Self::CAPACITY],
     kept: u8,
     length: u64,
+    /// Those that were not kept are dots, every one.
+    dotted: bool,
 }
 
 impl Default for BodyStart {
@@ -16,6 +19,7 @@ impl Default for BodyStart {
             bytes: [0; Self::CAPACITY],
             kept: 0,
             length: 0,
+            dotted: true,
         }
     }
 }
@@ -42,6 +46,11 @@ impl BodyStart {
             self.kept = (start + taken) as u8;
         }
         self.length += bytes.len() as u64;
+        let rest = &bytes[taken..];
+        if self.dotted && !rest.is_empty() {
+            // Without a way out of the loop it is made of vector instructions.
+            self.dotted = rest.iter().fold(0, |other, byte| other | (byte ^ b'.')) == 0;
+        }
     }
 
     /// What was kept of the body.
@@ -60,6 +69,18 @@ impl BodyStart {
     #[must_use]
     pub fn whole(&self) -> Option<&[u8]> {
         (u64::from(self.kept) == self.length).then(|| self.kept())
+    }
+
+    /// The id in a body of this length that is `Hello from worker <id>\n` and dots behind it, nothing else.
+    #[must_use]
+    pub fn worker_before_dots(&self, length: u64) -> Option<u64> {
+        let kept = self.kept();
+        let end = kept.iter().position(|&byte| byte == b'\n')? + 1;
+        let (greeting, dots) = kept.split_at(end);
+        let dotted = self.dotted && dots.iter().all(|&byte| byte == b'.');
+        (dotted && self.length == length)
+            .then(|| worker_id(greeting))
+            .flatten()
     }
 }
 
@@ -113,5 +134,38 @@ mod tests {
         body.extend(&[b'x'; 100]);
         assert_eq!(body.whole(), None);
         assert_eq!(body.length(), 120);
+    }
+    #[test]
+    fn the_id_before_dots_is_read_only_where_length_and_filler_are_right() {
+        let filled = |greeting: &str, length: usize| {
+            let mut body = greeting.as_bytes().to_vec();
+            body.resize(length, b'.');
+            body
+        };
+        for (greeting, id) in [
+            ("Hello from worker 7\n", 7),
+            (
+                "Hello from worker 9223372036854775807\n",
+                9_223_372_036_854_775_807,
+            ),
+        ] {
+            for length in [greeting.len(), 39, 40, 41, 4_000] {
+                let body = filled(greeting, length);
+                let expected = length as u64;
+                assert_eq!(BodyStart::of(&body).worker_before_dots(expected), Some(id));
+                for wrong in [expected - 1, expected + 1] {
+                    assert_eq!(BodyStart::of(&body).worker_before_dots(wrong), None);
+                }
+                let mut in_pieces = BodyStart::default();
+                body.chunks(7).for_each(|piece| in_pieces.extend(piece));
+                assert_eq!(in_pieces.worker_before_dots(expected), Some(id));
+            }
+        }
+        for spoilt in [21, 39, 40, 2_000, 3_999] {
+            let mut body = filled("Hello from worker 7\n", 4_000);
+            body[spoilt] = b'x';
+            assert_eq!(BodyStart::of(&body).worker_before_dots(4_000), None);
+        }
+        assert_eq!(BodyStart::of(&[b'.'; 50]).worker_before_dots(50), None);
     }
 }

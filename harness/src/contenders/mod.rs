@@ -91,7 +91,7 @@ pub trait Contender {
     /// Its name on command lines and in reports.
     fn name(&self) -> &str;
     /// One line on what it is.
-    fn about(&self) -> &'static str;
+    fn about(&self) -> &str;
     /// Own or guest.
     fn origin(&self) -> Origin;
     /// Its cell of the grid.

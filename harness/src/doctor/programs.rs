@@ -3,10 +3,18 @@
 use schema::{Machine, Origin};
 
 use super::Finding;
-use crate::{calibrate::keep, contenders::Contender};
+use crate::{
+    calibrate::keep,
+    contenders::{Contender, own},
+};
 
 pub(super) fn look(contenders: &[Box<dyn Contender>], machine: &Machine) -> Vec<Finding> {
-    let mut findings: Vec<Finding> = contenders.iter().map(|one| found(one.as_ref())).collect();
+    let mut findings: Vec<Finding> = contenders
+        .iter()
+        .map(AsRef::as_ref)
+        .filter(|one| is_a_program(*one))
+        .map(found)
+        .collect();
     if machine.build.profile != "release" {
         findings.push(Finding::limits(
             "build",
@@ -19,6 +27,11 @@ pub(super) fn look(contenders: &[Box<dyn Contender>], machine: &Machine) -> Vec<
     }
     findings.push(calibration(machine));
     findings
+}
+
+/// Most servers of ours are the same programs with other options.
+fn is_a_program(contender: &dyn Contender) -> bool {
+    contender.origin() == Origin::Guest || own::PROGRAMS.contains(&contender.name())
 }
 
 fn found(contender: &dyn Contender) -> Finding {

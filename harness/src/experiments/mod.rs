@@ -163,6 +163,13 @@ impl Ask<'_> {
         self.contenders.iter().filter(wanted).copied().collect()
     }
 
+    /// Those of our servers that are named, and every guest.
+    fn own_and_guests(&self, names: &[&str]) -> Vec<&dyn Contender> {
+        let wanted =
+            |one: &&&dyn Contender| one.origin() == Origin::Guest || names.contains(&one.name());
+        self.contenders.iter().filter(wanted).copied().collect()
+    }
+
     /// Numbers of workers up to the number of cores.
     fn worker_counts(&self) -> Vec<u32> {
         if self.workers.is_empty() {

@@ -6,7 +6,7 @@ use schema::{Cell, Cores, Preset, Reuse, Workload};
 
 use super::{Ask, Experiment, over_one_worker, scaling};
 use crate::{
-    contenders::Workers,
+    contenders::{Workers, own},
     plan::{Draft, Timing},
 };
 
@@ -15,7 +15,7 @@ pub(super) fn draft(ask: &Ask) -> Draft {
     let asked = worker_counts(ask.workers, ask.preset, ask.cores.server_cpus.len());
     let mut cells: Vec<Cell> = Vec::new();
     for workload in workloads(ask.preset) {
-        for contender in &ask.contenders {
+        for contender in ask.own_and_guests(&own::BASIC) {
             if workload != Workload::Hello && !contender.does_workloads() {
                 continue;
             }

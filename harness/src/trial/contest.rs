@@ -7,14 +7,16 @@ use std::{
 };
 
 use ::cores::Slots;
-use load::{Expectation, LoadError, LoadSpec};
-use schema::{Cell, CellSet, Measured, Outcome, Stage};
+use load::{LoadError, LoadSpec, Loaded};
+use schema::{CellSet, Measured, Outcome, Stage};
 
 use super::{
     End, Entrant, Left, Setting, Turn,
-    window::{Readings, Watch},
+    asked::in_the_window,
+    following::follow,
+    window::{Readings, Used, Watch},
 };
-use crate::{noise::Watched, progress::Progress};
+use crate::{launch::Trouble, noise::Watched, progress::Progress};
 
 /// How long the server's end may lag behind the broken connections it causes.
 const END_LAG: Duration = Duration::from_millis(200);
@@ -22,8 +24,6 @@ const END_LAG: Duration = Duration::from_millis(200);
 const TICK: Duration = Duration::from_millis(100);
 /// From when every load is told of the start until it comes: they have to notice.
 const START_IN: Duration = Duration::from_millis(20);
-/// How long slots are limited before the window opens, beside one of their periods.
-const LIMITED_BEFORE: Duration = Duration::from_millis(100);
 
 /// Loads all servers at the same time.
 pub(super) fn contend(
@@ -43,7 +43,7 @@ pub(super) fn contend(
     for mut entrant in entrants {
         let spec = LoadSpec {
             on_window: watch.hook(),
-            ..spec(setting, turn, &entrant)
+            ..in_the_window(setting, turn, &entrant)
         };
         match load::start(spec) {
             Ok(running) => {
@@ -74,33 +74,9 @@ pub(super) fn contend(
         progress.say(&format!("warning: {error}"));
     }
     for entrant in entrants {
-        ended.push(finish(entrant, turn.set, &mut readings));
+        ended.push(finish(setting, turn, entrant, &mut readings, progress)?);
     }
     Ok(ended)
-}
-
-fn spec(setting: &Setting, turn: Turn<'_>, entrant: &Entrant<'_>) -> LoadSpec {
-    let period = turn.set.slots.map_or(0, |slots| slots.period_ns);
-    LoadSpec {
-        target: entrant.cell.target(),
-        expect: expectation(entrant.cell),
-        connections: entrant.cell.connections,
-        cpus: setting.plan.cores.generator_cpus.clone(),
-        warm_up: Duration::from_nanos(turn.experiment.warm_up_ns),
-        measure: Duration::from_nanos(turn.set.measure_ns),
-        timeout: setting.timeout,
-        held: true,
-        lead: LIMITED_BEFORE + Duration::from_nanos(period),
-        ..LoadSpec::to(entrant.server.address, 0)
-    }
-}
-
-/// A server that is asked for a path of its own has bodies of its own.
-fn expectation(cell: &Cell) -> Expectation {
-    match cell.path {
-        Some(_) => Expectation::AsTheFirst,
-        None => Expectation::HelloFromWorker,
-    }
 }
 
 /// Waits until every load has its connections, and has all begin at the same instant.
@@ -151,30 +127,22 @@ fn is_over(entrant: &mut Entrant<'_>, patience: Duration) -> bool {
     over
 }
 
-/// The account of one server, which is stopped.
-fn finish(mut entrant: Entrant<'_>, set: &CellSet, readings: &mut Readings) -> End {
+/// The account of one server, which is stopped once what is to follow its window has been.
+fn finish(
+    setting: &Setting,
+    turn: Turn<'_>,
+    mut entrant: Entrant<'_>,
+    readings: &mut Readings,
+    progress: &Progress,
+) -> Result<End, Left> {
     let launch = entrant.launch;
-    let Some(running) = entrant.running.take() else {
-        return end_of_failed(entrant, &LoadError::Stopped, Stage::Load);
+    let (loaded, used) = match account(&mut entrant, turn.set, readings) {
+        Ok(account) => account,
+        Err(trouble) => return Ok(End::of(launch, trouble)),
     };
-    let counting = running.is_counting();
-    let stage = if counting { Stage::Load } else { Stage::WarmUp };
-    let loaded = match running.finish() {
-        Err(error) => return end_of_failed(entrant, &error, stage),
-        Ok(_) if entrant.server.has_ended(Duration::ZERO) => {
-            return End::of(launch, entrant.server.ended_at(Stage::Load));
-        }
-        Ok(loaded) => loaded,
-    };
-    let slots = set.slots.map(|plan| (entrant.slots.clone(), plan));
-    let used = match readings.usage(entrant.server.guard_pid(), slots) {
-        Ok(used) => used,
-        Err(error) => {
-            return End::of(
-                launch,
-                entrant.server.failure(Stage::Load, format!("{error:#}")),
-            );
-        }
+    let then = match follow(setting, turn, &mut entrant, &loaded.result, progress)? {
+        Ok(then) => then,
+        Err(trouble) => return Ok(End::of(launch, trouble)),
     };
     let measured = Measured {
         ready_after_ns: u64::try_from(entrant.server.ready_after.as_nanos()).unwrap_or(u64::MAX),
@@ -182,29 +150,58 @@ fn finish(mut entrant: Entrant<'_>, set: &CellSet, readings: &mut Readings) -> E
         server: used.tree,
         slots: used.slots,
         noise: used.noise,
-        then: None,
-        wake_order: Vec::new(),
+        then,
+        wake_order: entrant.wake_order,
         stop: entrant.server.stop(),
     };
     let warning = measured
         .stop
         .as_ref()
         .map(|words| format!("{} {words}", entrant.cell.id));
-    End {
+    Ok(End {
         launch,
         outcome: Outcome::Measured(Box::new(measured)),
         latency: Some(loaded.latencies.response()),
         warning,
+    })
+}
+
+/// What the generator saw in the window, and what the server used in it.
+fn account(
+    entrant: &mut Entrant<'_>,
+    set: &CellSet,
+    readings: &mut Readings,
+) -> Result<(Loaded, Used), Trouble> {
+    let Some(running) = entrant.running.take() else {
+        return Err(failed(entrant, &LoadError::Stopped, Stage::Load));
+    };
+    let counting = running.is_counting();
+    let stage = if counting { Stage::Load } else { Stage::WarmUp };
+    let loaded = match running.finish() {
+        Err(error) => return Err(failed(entrant, &error, stage)),
+        Ok(_) if entrant.server.has_ended(Duration::ZERO) => {
+            return Err(entrant.server.ended_at(Stage::Load));
+        }
+        Ok(loaded) => loaded,
+    };
+    let slots = set.slots.map(|plan| (entrant.slots.clone(), plan));
+    match readings.usage(entrant.server.guard_pid(), slots) {
+        Ok(used) => Ok((loaded, used)),
+        Err(error) => Err(entrant.server.failure(Stage::Load, format!("{error:#}"))),
     }
 }
 
 /// Broken connections are how the generator sees a server's end; that is the better reason.
-fn end_of_failed(mut entrant: Entrant<'_>, error: &LoadError, stage: Stage) -> End {
-    let trouble = if entrant.server.has_ended(END_LAG) {
+fn failed(entrant: &mut Entrant<'_>, error: &LoadError, stage: Stage) -> Trouble {
+    if entrant.server.has_ended(END_LAG) {
         entrant.server.ended_at(stage)
     } else {
         entrant.server.failure(stage, error.to_string())
-    };
+    }
+}
+
+fn end_of_failed(mut entrant: Entrant<'_>, error: &LoadError, stage: Stage) -> End {
+    let trouble = failed(&mut entrant, error, stage);
     End::of(entrant.launch, trouble)
 }
 

@@ -1,11 +1,11 @@
-//! Launching the servers of a set, their workers in their slots.
+//! Launching the servers of a set, their workers in their slots, and seeing whom lone connections wake.
 
 use std::{ops::Range, path::PathBuf, sync::Arc};
 
 use ::cores::Slots;
 use schema::{Cell, CellSet, Failure, Outcome, Stage};
 
-use super::{End, Entrant, Launch, Setting, Turn};
+use super::{End, Entrant, Launch, Setting, Turn, waking::wake};
 use crate::{
     contenders::{Contender, Seat},
     launch::{self, Server, Trouble},
@@ -58,13 +58,20 @@ pub(super) fn enter<'a>(
     for (launch, cell, contender) in present {
         let range = first..first + workers(cell);
         first = range.end;
-        match start(setting, cell, contender, slots.as_deref(), range.clone()) {
-            Ok(server) => entrants.push(Entrant {
+        let entered = start(setting, cell, contender, slots.as_deref(), range.clone()).and_then(
+            |mut server| {
+                let wake_order = wake(setting, cell, &mut server)?;
+                Ok((server, wake_order))
+            },
+        );
+        match entered {
+            Ok((server, wake_order)) => entrants.push(Entrant {
                 launch,
                 cell,
                 server,
                 running: None,
                 slots: range,
+                wake_order,
             }),
             Err(Trouble::Failed(failure)) => ended.push(End::failed(launch, failure)),
             Err(Trouble::Interrupted) => return Err(Trouble::Interrupted),

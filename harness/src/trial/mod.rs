@@ -2,13 +2,18 @@
 //! stop them.
 //!
 //! Order of events: slots are made where cores are emulated, without a limit yet; the servers are
-//! launched one after another and their workers join their slots ([`entering`]); every load connects;
-//! all begin at the same instant ([`contest`]). The warm-up runs at full speed. Shortly before the window opens the slots get
-//! their limits; at its edges every counter is read ([`window`]). A server that
-//! fails takes nothing from the others of its set but its load.
+//! launched one after another and their workers join their slots ([`entering`]); connections are made
+//! one by one where a cell asks for that ([`waking`]); every load connects; all begin at the same instant
+//! ([`contest`]). The warm-up runs at full speed. Shortly before the window opens the slots get their
+//! limits; at its edges every counter is read ([`window`]). What a cell asks for after its window comes
+//! when all windows are over and read ([`following`]), and takes nothing from their figures. A server
+//! that fails takes nothing from the others of its set but its load.
 
+mod asked;
 mod contest;
 mod entering;
+mod following;
+mod waking;
 mod window;
 
 use std::{
@@ -104,6 +109,8 @@ struct Entrant<'a> {
     running: Option<Running>,
     /// Its workers' slots among those of the set.
     slots: Range<usize>,
+    /// Who answered the connections before the load.
+    wake_order: Vec<u64>,
 }
 
 /// Makes one trial, one for each cell of the set; nothing where the user wants to leave.

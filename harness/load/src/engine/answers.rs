@@ -194,16 +194,27 @@ impl<T: Transport> Engine<'_, T> {
                 format!("status {} instead of 200", answer.status),
             ));
         }
-        let worker = answer.body.whole().and_then(worker_id);
+        let worker = match self.spec.expect {
+            Expectation::HelloAndDots { length } => answer.body.worker_before_dots(length),
+            Expectation::HelloFromWorker | Expectation::AsTheFirst => {
+                answer.body.whole().and_then(worker_id)
+            }
+        };
         if self.bodies == bodies::UNKNOWN {
             self.bodies = self.agree_on_bodies(worker.is_some());
         }
         if worker.is_none() && self.bodies == bodies::HELLO {
             let body = shown(answer.body.kept());
             let length = answer.body.length();
+            let dots = match self.spec.expect {
+                Expectation::HelloAndDots { length } => format!(" and dots up to {length} bytes"),
+                Expectation::HelloFromWorker | Expectation::AsTheFirst => String::new(),
+            };
             return Err((
                 ErrorKind::Body,
-                format!("a body of {length} bytes that is not 'Hello from worker <id>'{body}"),
+                format!(
+                    "a body of {length} bytes that is not 'Hello from worker <id>'{dots}{body}"
+                ),
             ));
         }
         Ok(worker.filter(|_| self.bodies == bodies::HELLO))
@@ -212,7 +223,9 @@ impl<T: Transport> Engine<'_, T> {
     /// The first correct answer of the load says what the others must be like.
     fn agree_on_bodies(&self, greets: bool) -> u8 {
         let mine = match self.spec.expect {
-            Expectation::HelloFromWorker => return bodies::HELLO,
+            Expectation::HelloFromWorker | Expectation::HelloAndDots { .. } => {
+                return bodies::HELLO;
+            }
             Expectation::AsTheFirst if greets => bodies::HELLO,
             Expectation::AsTheFirst => bodies::ANY,
         };
