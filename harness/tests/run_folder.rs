@@ -252,7 +252,8 @@ fn the_listing_names_servers_and_guests() {
             "cluster",
             "threads",
             "node-single",
-            "node-cluster"
+            "node-cluster",
+            "node-cluster-none"
         ]
     );
 }

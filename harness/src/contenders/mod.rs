@@ -4,6 +4,7 @@
 //! harness treats all alike.
 
 pub mod command;
+mod installed;
 mod node;
 pub mod own;
 
