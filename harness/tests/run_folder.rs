@@ -253,7 +253,10 @@ fn the_listing_names_servers_and_guests() {
             "threads",
             "node-single",
             "node-cluster",
-            "node-cluster-none"
+            "node-cluster-none",
+            "nginx-shared",
+            "nginx-reuseport",
+            "gunicorn-sync"
         ]
     );
 }
