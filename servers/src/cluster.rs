@@ -35,7 +35,7 @@ pub fn run(options: &ClusterOptions) -> Result<(), Failure> {
     limits::check()?;
     let workers = options.pool.workers()?;
     let drain_timeout = options.server.drain_timeout;
-    let (listener, address) = listen(options.server.socket_address())?;
+    let (listener, address) = listen(options.server.socket_address(), MODEL.style)?;
     let ready = || say::ready(address, MODEL, workers);
 
     match supervise(listener, workers, drain_timeout, ready)? {

@@ -23,7 +23,7 @@ pub const MODEL: Model = Model {
 /// See [`Failure`].
 pub fn run(options: &SingleOptions) -> Result<(), Failure> {
     slot::join(&options.worker.slots, 0)?;
-    let (listener, address) = listen(options.server.socket_address())?;
+    let (listener, address) = listen(options.server.socket_address(), MODEL.style)?;
     let end = evented::run(
         listener,
         Sharing::Sole,

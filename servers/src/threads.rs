@@ -63,7 +63,7 @@ pub fn run(options: &ThreadsOptions) -> Result<(), Failure> {
     // Before there is another thread: each takes the signal mask of the one that makes it.
     let signals = Signals::take(&[Signal::SIGTERM, Signal::SIGINT])?;
     let workers = options.pool.workers()?;
-    let (listener, address) = listen(options.server.socket_address())?;
+    let (listener, address) = listen(options.server.socket_address(), MODEL.style)?;
     let runtime = start_workers(workers, options.worker.slots.clone())?;
     let (drain, watch) = Drain::new();
     start_accepting(&runtime, listener, options.worker.spin, watch)?;
