@@ -3,7 +3,8 @@
 use std::io;
 
 use crate::{
-    listener::ListenError, options::AffinityError, slot::SlotError, supervision::SupervisionError,
+    blocking::attention::AttentionError, listener::ListenError, options::AffinityError,
+    slot::SlotError, supervision::SupervisionError,
 };
 
 /// A failure at run time: one line on stderr, exit code 1.
@@ -21,6 +22,9 @@ pub enum Failure {
     /// A cluster's primary gave up.
     #[error(transparent)]
     Supervision(#[from] SupervisionError),
+    /// A blocking worker would not hear orders.
+    #[error(transparent)]
+    Attention(#[from] AttentionError),
     /// Too few open files are allowed.
     #[error("only {limit} files may be open and a server needs {fewest}; raise it (ulimit -n)")]
     OpenFiles {

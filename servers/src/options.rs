@@ -14,6 +14,8 @@ use nix::{
     unistd::Pid,
 };
 
+use schema::Style;
+
 use crate::{say, slot::Slot, spin::Spin};
 
 /// More workers than this are a slip of the finger, not a plan.
@@ -75,6 +77,19 @@ impl WorkerOptions {
     }
 }
 
+/// What a server that is compared is told about how its workers serve.
+#[derive(Args, Clone, Copy, Debug)]
+pub struct StyleOptions {
+    /// How a worker serves: evented, many connections in an event loop, or blocking, one at a time
+    #[arg(long, value_name = "STYLE", default_value = "evented", value_parser = style)]
+    pub style: Style,
+
+    /// Requests after which a blocking worker closes a connection, for it leaves all other clients
+    /// waiting meanwhile; 1 or more
+    #[arg(long, value_name = "N", default_value = "1000", value_parser = keep_alive_requests)]
+    pub keep_alive_requests: u32,
+}
+
 /// What is typed to start a server: [`Parser`] knows each option alone, this knows them together.
 pub trait Typed: Parser {
     /// Whether the options fit each other; else what failed, the value seen and what to do.
@@ -86,13 +101,16 @@ pub trait Typed: Parser {
     }
 }
 
-/// One process, one event loop: the server everything else is compared with
+/// One process, one worker: the server everything else is compared with
 #[derive(Parser, Clone, Debug)]
 #[command(name = "single", version)]
 pub struct SingleOptions {
     /// What every server is told.
     #[command(flatten)]
     pub server: ServerOptions,
+    /// How its worker serves.
+    #[command(flatten)]
+    pub style: StyleOptions,
     /// What a server that is compared is told.
     #[command(flatten)]
     pub worker: WorkerOptions,
@@ -247,6 +265,18 @@ fn workers(text: &str) -> Result<u32, String> {
     match text.parse() {
         Ok(count @ 1..=MOST_WORKERS) => Ok(count),
         _ => Err(format!("say a number from 1 to {MOST_WORKERS}")),
+    }
+}
+
+fn style(text: &str) -> Result<Style, String> {
+    text.parse()
+        .map_err(|_| "say evented or blocking".to_owned())
+}
+
+fn keep_alive_requests(text: &str) -> Result<u32, String> {
+    match text.parse() {
+        Ok(count @ 1..) => Ok(count),
+        _ => Err("say a number from 1 up".to_owned()),
     }
 }
 

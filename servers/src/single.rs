@@ -1,16 +1,26 @@
-//! One process, one thread, one event loop: what everything else is compared with.
+//! One process, one thread, one worker: what everything else is compared with.
 //!
 //! It joins its [`slot`] before it listens: the kernel takes connections from then on, and the first
-//! of them is to be served where all are.
+//! of them is to be served where all are. Its style is evented, or blocking: then it is the first of
+//! Stevens' designs, the iterative server.
+
+use std::net::TcpListener;
 
 use schema::{Accept, Model, Style, Worker};
 
 use crate::{
-    accept::Sharing, evented, failure::Failure, listener::listen, options::SingleOptions,
-    orders::Chain, say, slot,
+    accept::Sharing,
+    blocking::{self, Attention, Listening, Terms},
+    end::End,
+    evented,
+    failure::Failure,
+    listener::listen,
+    options::SingleOptions,
+    orders::Chain,
+    say, slot,
 };
 
-/// Its cell of the grid.
+/// Its cell of the grid, unless it is told to block.
 pub const MODEL: Model = Model {
     worker: Worker::Process,
     style: Style::Evented,
@@ -23,17 +33,35 @@ pub const MODEL: Model = Model {
 /// See [`Failure`].
 pub fn run(options: &SingleOptions) -> Result<(), Failure> {
     slot::join(&options.worker.slots, 0)?;
-    let (listener, address) = listen(options.server.socket_address(), MODEL.style)?;
-    let end = evented::run(
-        listener,
-        Sharing::Sole,
-        Chain::Operator,
-        options.worker.spin,
-        options.server.drain_timeout,
-        || {
-            say::ready(address, MODEL, 1);
-        },
-    )?;
+    let style = options.style.style;
+    let (listener, address) = listen(options.server.socket_address(), style)?;
+    let ready = || say::ready(address, Model { style, ..MODEL }, 1);
+    let end = match style {
+        Style::Evented => evented::run(
+            listener,
+            Sharing::Sole,
+            Chain::Operator,
+            options.worker.spin,
+            options.server.drain_timeout,
+            ready,
+        ),
+        Style::Blocking => block(listener, options, ready),
+    }?;
     end.report("single");
     Ok(())
+}
+
+fn block(
+    listener: TcpListener,
+    options: &SingleOptions,
+    ready: impl FnOnce(),
+) -> Result<End, Failure> {
+    let attention = Attention::to(Chain::Operator)?;
+    let terms = Terms {
+        spin: options.worker.spin,
+        drain_timeout: options.server.drain_timeout,
+        keep_alive_requests: options.style.keep_alive_requests,
+    };
+    let source = Listening::new(listener, &attention);
+    blocking::run(source, &attention, terms, ready)
 }
