@@ -61,18 +61,36 @@ async fn serve(job: Job, accepting: impl FnOnce()) -> Result<End, Failure> {
     take_in(job.intake, job.spin, watch)?;
     accepting();
 
-    if orders.next().await == Order::End {
-        return Ok(End::Hurried(drain.open_connections()));
-    }
+    let mut order = orders.next().await;
     // A primary that is gone takes this worker with it.
     let _ = messages::tell(ToPrimary::Leaving);
+    if order == Order::Retire {
+        drain.retire();
+        order = tokio::select! {
+            () = drain.finished() => return Ok(End::Drained),
+            order = further(&mut orders) => order,
+        };
+    }
+    if order == Order::End {
+        return Ok(End::Hurried(drain.open_connections()));
+    }
     drain.begin();
     tokio::select! {
         ended = timeout(job.drain_timeout, drain.finished()) => Ok(match ended {
             Ok(()) => End::Drained,
             Err(_) => End::TimedOut(drain.open_connections()),
         }),
-        _ = orders.next() => Ok(End::Hurried(drain.open_connections())),
+        _ = further(&mut orders) => Ok(End::Hurried(drain.open_connections())),
+    }
+}
+
+/// The next order that asks for more than to retire.
+async fn further(orders: &mut Orders) -> Order {
+    loop {
+        let order = orders.next().await;
+        if order != Order::Retire {
+            return order;
+        }
     }
 }
 

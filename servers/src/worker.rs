@@ -2,7 +2,13 @@
 
 use std::net::TcpListener;
 
-use crate::{accept::handoff::lane::Line, options::Wake};
+use crate::{
+    accept::handoff::{blocking::Waiting, lane::Line},
+    blocking::{self, Attention, Listening, Terms},
+    end::End,
+    failure::Failure,
+    options::Wake,
+};
 
 /// How connections reach a worker.
 #[derive(Debug)]
@@ -18,4 +24,27 @@ pub enum Intake {
     },
     /// By an acceptor, which hands them over.
     Line(Line),
+}
+
+/// Serve in the blocking style what comes by `intake`, until told to end. `accepting` is called before
+/// the first connection is waited for.
+///
+/// # Errors
+/// See [`Failure`].
+pub fn block(
+    intake: Intake,
+    attention: &Attention,
+    terms: Terms,
+    accepting: impl FnOnce(),
+) -> Result<End, Failure> {
+    match intake {
+        Intake::Own(listener) | Intake::Shared { listener, .. } => {
+            let source = Listening::new(listener, attention);
+            blocking::run(source, attention, terms, accepting)
+        }
+        Intake::Line(line) => {
+            let source = Waiting::new(line, attention)?;
+            blocking::run(source, attention, terms, accepting)
+        }
+    }
 }

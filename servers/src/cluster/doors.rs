@@ -20,7 +20,7 @@ use crate::{
         reuseport::Group,
     },
     failure::Failure,
-    listener::listen_for,
+    listener::listen,
     options::Wake,
     worker::Intake,
 };
@@ -41,8 +41,8 @@ pub enum Doors {
     Handoff {
         /// Accepts and deals.
         acceptor: Acceptor<Pid, TcpStream>,
-        /// Whether workers wait for their connections in the kernel.
-        blocking: bool,
+        /// How workers wait for theirs.
+        style: Style,
     },
 }
 
@@ -66,20 +66,20 @@ impl Doors {
         address: SocketAddr,
         workers: usize,
     ) -> Result<(Self, SocketAddr), Failure> {
-        let blocking = model.style == Style::Blocking;
+        let style = model.style;
         Ok(match model.accept {
             Accept::Reuseport => {
-                let group = Group::listen(address, workers, blocking)?;
+                let group = Group::listen(address, workers, style)?;
                 let address = group.address();
                 (Self::Reuseport(group), address)
             }
             Accept::Handoff => {
-                let (listener, address) = listen_for(address, false)?;
-                let acceptor = Acceptor::new(listener, blocking);
-                (Self::Handoff { acceptor, blocking }, address)
+                let (listener, address) = listen(address, Style::Evented)?;
+                let acceptor = Acceptor::new(listener, style);
+                (Self::Handoff { acceptor, style }, address)
             }
             _ => {
-                let (listener, address) = listen_for(address, blocking)?;
+                let (listener, address) = listen(address, style)?;
                 let shared = Self::Shared {
                     listener: Some(listener),
                     wake,
@@ -106,8 +106,8 @@ impl Doors {
                 (intake, None)
             }
             Self::Reuseport(group) => (Intake::Own(group.of_seat(seat)?), None),
-            Self::Handoff { blocking, .. } => {
-                let (lane, line) = lane::to_process(*blocking)?;
+            Self::Handoff { style, .. } => {
+                let (lane, line) = lane::to_process(*style)?;
                 (Intake::Line(line), Some(lane))
             }
         };
