@@ -243,6 +243,30 @@ fn an_event_loop_whose_primary_is_gone_is_told_at_once(kind: Kind) {
 }
 
 #[test]
+fn threads_that_steal_from_one_another_share_an_end() {
+    let (mut primary, end) = between_threads().unwrap();
+    let (end, dispatcher) = end.evented();
+    let runtime = runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .on_thread_start(move || install(end.clone()))
+        .enable_all()
+        .build()
+        .unwrap();
+    runtime.spawn(dispatcher.run());
+    let asked: Vec<_> = (0..10)
+        .map(|_| runtime.spawn(ask(Question::ClusterStats)))
+        .collect();
+    for _ in &asked {
+        let id = hear_question(&mut primary);
+        let answer = numbered(7);
+        primary.send(ToWorker::Answer { id, answer }).unwrap();
+    }
+    for asked in asked {
+        assert_eq!(runtime.block_on(asked).unwrap().unwrap(), numbered(7));
+    }
+}
+
+#[test]
 fn what_is_too_long_for_a_packet_is_refused_and_the_next_message_is_not() {
     let (mut primary, mut worker) = between_processes().unwrap();
     let refused = primary.send(told(&vec![u32::MAX; 100_000])).unwrap_err();
