@@ -3,8 +3,8 @@
 use std::io;
 
 use crate::{
-    blocking::attention::AttentionError, listener::ListenError, options::AffinityError,
-    slot::SlotError, supervision::SupervisionError,
+    accept::gate::GateError, blocking::attention::AttentionError, listener::ListenError,
+    options::AffinityError, slot::SlotError, supervision::SupervisionError,
 };
 
 /// A failure at run time: one line on stderr, exit code 1.
@@ -25,6 +25,9 @@ pub enum Failure {
     /// A blocking worker would not hear orders.
     #[error(transparent)]
     Attention(#[from] AttentionError),
+    /// Workers cannot take turns to accept.
+    #[error(transparent)]
+    Gate(#[from] GateError),
     /// Too few open files are allowed.
     #[error("only {limit} files may be open and a server needs {fewest}; raise it (ulimit -n)")]
     OpenFiles {

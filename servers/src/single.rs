@@ -9,7 +9,7 @@ use std::net::TcpListener;
 use schema::{Accept, Model, Style, Worker};
 
 use crate::{
-    accept::Sharing,
+    accept::{Sharing, gate::Gate},
     blocking::{self, Attention, Listening, Terms},
     end::End,
     evented,
@@ -62,6 +62,6 @@ fn block(
         drain_timeout: options.server.drain_timeout,
         keep_alive_requests: options.style.keep_alive_requests,
     };
-    let source = Listening::new(listener, &attention);
+    let source = Listening::new(listener, Gate::None, &attention);
     blocking::run(source, &attention, terms, ready)
 }

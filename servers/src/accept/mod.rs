@@ -1,4 +1,5 @@
-//! How a new connection finds its worker, where all workers wait on one listener.
+//! How a new connection finds its worker, where all workers wait on one listener. [`gated`] is the
+//! same with a lock in front ([`gate`]).
 //!
 //! # What the kernel does
 //! Each worker registers the same listening socket with an epoll instance of its own, and the
@@ -28,7 +29,13 @@
 //! answered 149, 136, 84 and 31; in another run the least was 1. Evenness there needs another
 //! policy.
 
-use std::{io, time::Duration};
+pub mod file_lock;
+pub mod gate;
+pub mod gated;
+pub mod mutex;
+pub mod shared_words;
+
+use std::{fmt::Display, io, time::Duration};
 
 use nix::sched::sched_yield;
 use tokio::{
@@ -40,7 +47,7 @@ use crate::{connection, drain::DrainWatch, listener::BACKLOG, say, spin::Spin, t
 
 /// How long to leave a listener alone that gives no connections for want of descriptors or memory.
 /// Both come back when connections end, and nothing tells of that.
-const PAUSE: Duration = Duration::from_millis(20);
+pub(crate) const PAUSE: Duration = Duration::from_millis(20);
 
 /// Who else accepts from a listener.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,7 +61,7 @@ pub enum Sharing {
 /// Accept connections and serve each as a task of its own, until the drain begins; then take what
 /// the kernel has already accepted for this listener, and close it.
 pub async fn run(listener: TcpListener, sharing: Sharing, spin: Spin, mut drain: DrainWatch) {
-    let mut complained = false;
+    let mut complaint = Complaint::default();
     loop {
         let accepted = tokio::select! {
             biased;
@@ -69,22 +76,38 @@ pub async fn run(listener: TcpListener, sharing: Sharing, spin: Spin, mut drain:
                 }
             }
             Err(error) if concerns_one_connection(&error) => {}
-            Err(error) => {
-                if !complained {
-                    complained = true;
-                    say::trouble(
-                        "accept",
-                        format_args!(
-                            "connections have to wait: {error}; raise the limit of open files \
-                             (ulimit -n)"
-                        ),
-                    );
-                }
-                tokio::time::sleep(PAUSE).await;
-            }
+            Err(error) => complaint.make_and_pause(&error).await,
         }
     }
-    take_queue(listener, spin, &drain);
+    // Without the runtime: it accepts only once its epoll has reported a connection.
+    if let Ok(listener) = listener.into_std() {
+        take_queue(&listener, spin, &drain);
+    }
+}
+
+/// That a listener gives no connections, said once.
+#[derive(Debug, Default)]
+pub(crate) struct Complaint {
+    made: bool,
+}
+
+impl Complaint {
+    pub(crate) fn make(&mut self, error: impl Display) {
+        if !self.made {
+            self.made = true;
+            say::trouble(
+                "accept",
+                format_args!(
+                    "connections have to wait: {error}; raise the limit of open files (ulimit -n)"
+                ),
+            );
+        }
+    }
+
+    async fn make_and_pause(&mut self, error: &io::Error) {
+        self.make(error);
+        tokio::time::sleep(PAUSE).await;
+    }
 }
 
 fn adopt(stream: TcpStream, spin: Spin, drain: &DrainWatch) {
@@ -99,7 +122,7 @@ async fn let_others_accept() {
 }
 
 /// The client gave up before it was accepted: no reason to wait before the next one.
-fn concerns_one_connection(error: &io::Error) -> bool {
+pub(crate) fn concerns_one_connection(error: &io::Error) -> bool {
     matches!(
         error.kind(),
         io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionReset
@@ -109,11 +132,7 @@ fn concerns_one_connection(error: &io::Error) -> bool {
 /// Clients in the kernel's queue are connected as far as they know, and closing the last descriptor
 /// of the listener would reset them. They get their answers instead. No more than the queue can
 /// hold, for while it is emptied it may fill.
-fn take_queue(listener: TcpListener, spin: Spin, drain: &DrainWatch) {
-    // Without the runtime: it accepts only once its epoll has reported a connection.
-    let Ok(listener) = listener.into_std() else {
-        return;
-    };
+fn take_queue(listener: &std::net::TcpListener, spin: Spin, drain: &DrainWatch) {
     for _ in 0..BACKLOG {
         let Ok((stream, _)) = listener.accept() else {
             return;
