@@ -11,7 +11,7 @@ use std::time::Duration;
 use tokio::{runtime, time::timeout};
 
 use crate::{
-    accept::{exclusive::Exclusive, handoff, shared},
+    accept::{exclusive::Exclusive, gate::Gate, gated, handoff, shared},
     drain::{Drain, DrainWatch},
     end::End,
     failure::Failure,
@@ -104,20 +104,21 @@ fn take_in(intake: Intake, spin: Spin, watch: DrainWatch) -> Result<(), Failure>
         }
         Intake::Shared {
             listener,
-            wake: Wake::All,
-            ..
-        } => {
-            let listener = tokio::net::TcpListener::from_std(listener)?;
-            tokio::spawn(shared::run(listener, WithOthers, spin, watch));
-        }
-        Intake::Shared {
-            listener,
-            wake: Wake::Exclusive,
-            ..
-        } => {
-            let listener = Exclusive::new(listener)?;
-            tokio::spawn(shared::run(listener, WithOthers, spin, watch));
-        }
+            gate,
+            wake,
+        } => match (gate.for_worker()?, wake) {
+            (Gate::None, Wake::All) => {
+                let listener = tokio::net::TcpListener::from_std(listener)?;
+                tokio::spawn(shared::run(listener, WithOthers, spin, watch));
+            }
+            (Gate::None, Wake::Exclusive) => {
+                let listener = Exclusive::new(listener)?;
+                tokio::spawn(shared::run(listener, WithOthers, spin, watch));
+            }
+            (gate, _) => {
+                tokio::spawn(gated::run(listener, gate, spin, watch));
+            }
+        },
         Intake::Line(line) => {
             tokio::spawn(handoff::evented::run(line, spin, watch));
         }

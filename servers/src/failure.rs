@@ -3,6 +3,7 @@
 use std::io;
 
 use crate::{
+    accept::gate::GateError,
     blocking::attention::AttentionError,
     cluster::{fork::ForkError, primary::PrimaryError},
     ledger::LedgerError,
@@ -47,6 +48,9 @@ pub enum Failure {
     /// A blocking worker would not hear orders.
     #[error(transparent)]
     Attention(#[from] AttentionError),
+    /// Workers cannot take turns to accept.
+    #[error(transparent)]
+    Gate(#[from] GateError),
     /// Too few open files are allowed.
     #[error("only {limit} files may be open and a server needs {fewest}; raise it (ulimit -n)")]
     OpenFiles {

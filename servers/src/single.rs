@@ -9,6 +9,7 @@ use std::net::TcpListener;
 use schema::{Accept, Model, Style, Worker};
 
 use crate::{
+    accept::gate::Gate,
     blocking::{self, Attention, Listening},
     end::End,
     evented::{self, Job},
@@ -62,6 +63,6 @@ fn block(
 ) -> Result<End, Failure> {
     let attention = Attention::to(Chain::Operator)?;
     let terms = options.worker.terms(options.style, &options.server);
-    let source = Listening::new(listener, &attention);
+    let source = Listening::new(listener, Gate::None, &attention);
     blocking::run(source, &attention, terms, ready)
 }

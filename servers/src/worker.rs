@@ -3,7 +3,10 @@
 use std::net::TcpListener;
 
 use crate::{
-    accept::handoff::{blocking::Waiting, lane::Line},
+    accept::{
+        gate::{Gate, SharedGate},
+        handoff::{blocking::Waiting, lane::Line},
+    },
     blocking::{self, Attention, Listening, Terms},
     end::End,
     failure::Failure,
@@ -19,6 +22,8 @@ pub enum Intake {
     Shared {
         /// The listener.
         listener: TcpListener,
+        /// What stands before accepting.
+        gate: SharedGate,
         /// Whom a connection wakes, where workers are event loops.
         wake: Wake,
     },
@@ -38,8 +43,12 @@ pub fn block(
     accepting: impl FnOnce(),
 ) -> Result<End, Failure> {
     match intake {
-        Intake::Own(listener) | Intake::Shared { listener, .. } => {
-            let source = Listening::new(listener, attention);
+        Intake::Own(listener) => {
+            let source = Listening::new(listener, Gate::None, attention);
+            blocking::run(source, attention, terms, accepting)
+        }
+        Intake::Shared { listener, gate, .. } => {
+            let source = Listening::new(listener, gate.for_worker()?, attention);
             blocking::run(source, attention, terms, accepting)
         }
         Intake::Line(line) => {

@@ -4,6 +4,9 @@
 //! Workers asleep in `accept` are in one line, and a new connection wakes the first of them only:
 //! there is no race that all but one lose, and who waits longest is next.
 //!
+//! Behind a gate the line is the lock's, and one worker at a time is in `accept`. The drain ignores
+//! the gate.
+//!
 //! # The drain
 //! The listener goes on blocking, for the flag that says so belongs to the open socket and to all
 //! who have it. So taking what is left without waiting needs help: a worker that saw a connection
@@ -11,56 +14,47 @@
 //! nothing is left.
 
 use std::{
+    io,
     net::{TcpListener, TcpStream},
+    os::fd::BorrowedFd,
     thread,
-    time::{Duration, Instant},
+    time::Instant,
 };
 
-use rustix::{
-    io::Errno,
-    net::{SocketFlags, accept_with},
-};
+use rustix::net::{SocketFlags, accept_with};
 
 use super::{
     Source,
     attention::{Attention, knocks},
     standing::{Purpose, Severable, retiring},
+    turn::Turn,
 };
-use crate::{listener::BACKLOG, poll, say};
-
-/// How long to leave a listener alone that gives no connections for want of descriptors or memory.
-const PAUSE: Duration = Duration::from_millis(20);
+use crate::{
+    accept::{Complaint, PAUSE, concerns_one_connection, gate::Gate},
+    listener::BACKLOG,
+    poll,
+};
 
 /// A listener as the source of connections.
 #[derive(Debug)]
 pub struct Listening<'a> {
     listener: Severable<'a>,
-    complained: bool,
+    turn: Turn<'a>,
+    complaint: Complaint,
     /// How many the queue may have held when the drain began. While it is emptied it may fill.
     may_be_left: i32,
 }
 
 impl<'a> Listening<'a> {
-    /// Accept from `listener`, which must block. Threads each need a number of their own for it, as
+    /// Accept from `listener`, which must block, behind `gate`. Threads each need a number of their own for it, as
     /// [`TcpListener::try_clone`] gives.
     #[must_use]
-    pub fn new(listener: TcpListener, attention: &'a Attention) -> Self {
+    pub fn new(listener: TcpListener, gate: Gate, attention: &'a Attention) -> Self {
         Self {
             listener: Severable::new(Purpose::Arrivals, listener.into(), attention),
-            complained: false,
+            turn: Turn::behind(gate, attention),
+            complaint: Complaint::default(),
             may_be_left: BACKLOG,
-        }
-    }
-
-    fn complain(&mut self, error: Errno) {
-        if !self.complained {
-            self.complained = true;
-            say::trouble(
-                "accept",
-                format_args!(
-                    "connections have to wait: {error}; raise the limit of open files (ulimit -n)"
-                ),
-            );
         }
     }
 }
@@ -68,13 +62,18 @@ impl<'a> Listening<'a> {
 impl Source for Listening<'_> {
     fn next(&mut self) -> Option<TcpStream> {
         while !retiring() {
-            match accept_with(self.listener.to_block_on(), SocketFlags::CLOEXEC) {
-                Ok(stream) => return Some(stream.into()),
+            if !self.turn.wait() {
+                continue;
+            }
+            let accepted = accept(self.listener.to_block_on());
+            self.turn.end();
+            match accepted {
+                Ok(stream) => return Some(stream),
                 Err(_) if retiring() => {}
-                Err(Errno::INTR) => {}
-                Err(error) if concerns_one_connection(error) => {}
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) if concerns_one_connection(&error) => {}
                 Err(error) => {
-                    self.complain(error);
+                    self.complaint.make(&error);
                     thread::sleep(PAUSE);
                 }
             }
@@ -91,9 +90,9 @@ impl Source for Listening<'_> {
             }
             let _knocks = knocks().ok()?;
             self.may_be_left -= 1;
-            match accept_with(listener, SocketFlags::CLOEXEC) {
-                Ok(stream) => return Some(stream.into()),
-                Err(error) if concerns_one_connection(error) => {}
+            match accept(listener) {
+                Ok(stream) => return Some(stream),
+                Err(error) if concerns_one_connection(&error) => {}
                 Err(_) => return None,
             }
         }
@@ -101,7 +100,6 @@ impl Source for Listening<'_> {
     }
 }
 
-/// The client gave up before it was accepted: no reason to wait before the next one.
-fn concerns_one_connection(error: Errno) -> bool {
-    matches!(error, Errno::CONNABORTED | Errno::CONNRESET)
+fn accept(listener: BorrowedFd<'_>) -> io::Result<TcpStream> {
+    Ok(accept_with(listener, SocketFlags::CLOEXEC)?.into())
 }

@@ -19,6 +19,7 @@ pub mod attention;
 pub mod connection;
 pub mod listening;
 pub mod standing;
+pub mod turn;
 pub mod wire;
 
 use std::{net::TcpStream, sync::Arc, time::Duration};

@@ -115,6 +115,11 @@ fn orders() -> u32 {
     orders
 }
 
+/// Lend the word that is 0 until the first order comes to this thread.
+pub(super) fn with_orders<T>(borrow: impl FnOnce(&AtomicU32) -> T) -> T {
+    STANDING.with(|standing| borrow(&standing.orders))
+}
+
 /// Forget orders and numbers, as those a forked process has from its parent, and name the
 /// descriptors that orders use.
 pub(super) fn begin(void: &OwnedFd, arrivals: &OwnedFd, connection: &OwnedFd) {

@@ -13,6 +13,7 @@ use schema::{Accept, Model, Style};
 
 use crate::{
     accept::{
+        gate::SharedGate,
         handoff::{
             acceptor::Acceptor,
             lane::{self, SocketLane},
@@ -32,6 +33,8 @@ pub enum Doors {
     Shared {
         /// That of all workers.
         listener: Option<TcpListener>,
+        /// What stands before accepting.
+        gate: SharedGate,
         /// Whom a connection wakes.
         wake: Wake,
     },
@@ -78,10 +81,11 @@ impl Doors {
                 let acceptor = Acceptor::new(listener, style);
                 (Self::Handoff { acceptor, style }, address)
             }
-            _ => {
+            policy => {
                 let (listener, address) = listen(address, style)?;
                 let shared = Self::Shared {
                     listener: Some(listener),
+                    gate: SharedGate::of(policy)?,
                     wake,
                 };
                 (shared, address)
@@ -95,12 +99,17 @@ impl Doors {
     /// No descriptor is left.
     pub fn key(&self, seat: usize) -> io::Result<Key> {
         let (intake, lane) = match self {
-            Self::Shared { listener, wake } => {
+            Self::Shared {
+                listener,
+                gate,
+                wake,
+            } => {
                 let intake = Intake::Shared {
                     listener: listener
                         .as_ref()
                         .ok_or(io::ErrorKind::NotFound)?
                         .try_clone()?,
+                    gate: gate.clone(),
                     wake: *wake,
                 };
                 (intake, None)
@@ -170,7 +179,8 @@ impl Doors {
     pub fn leave(&mut self, worker: Pid) {
         match self {
             Self::Handoff { acceptor, .. } => acceptor.leave(worker),
-            Self::Shared { .. } | Self::Reuseport(_) => {}
+            Self::Shared { gate, .. } => gate.free_of(worker),
+            Self::Reuseport(_) => {}
         }
     }
 

@@ -24,6 +24,7 @@ use tokio::sync::mpsc as async_mpsc;
 use super::front_desk;
 use crate::{
     accept::{
+        gate::SharedGate,
         handoff::{
             acceptor::Acceptor,
             lane::{self, ChannelLane, Words},
@@ -149,16 +150,18 @@ fn open(
         _ => {
             let (listener, address) = listen(address, style)?;
             let wake = options.model.wake();
-            let share = |_| share(&listener, wake);
+            let gate = SharedGate::of(model.accept)?;
+            let share = |_| share(&listener, &gate, wake);
             let intakes = (0..workers).map(share).collect::<io::Result<_>>()?;
             Ok((intakes, None, address))
         }
     }
 }
 
-fn share(listener: &TcpListener, wake: Wake) -> io::Result<Intake> {
+fn share(listener: &TcpListener, gate: &SharedGate, wake: Wake) -> io::Result<Intake> {
     Ok(Intake::Shared {
         listener: listener.try_clone()?,
+        gate: gate.clone(),
         wake,
     })
 }

@@ -57,7 +57,7 @@ pub fn run(options: &ClusterOptions, model: Model) -> Result<(), Failure> {
     let ledger = Ledger::new(most)?;
     let taken = [SIGTERM, SIGINT, SIGCHLD, SIGHUP, SIGTTIN, SIGTTOU, SIGUSR1];
     let signals = Signals::take(&taken)?;
-    let mut reactor = Reactor::new()?;
+    let reactor = Reactor::new()?;
     reactor.watch(&signals, SIGNALS)?;
     let mut primary = Primary {
         sole: Sole::check()?,

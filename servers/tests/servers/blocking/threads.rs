@@ -8,8 +8,9 @@ use std::{
     time::Duration,
 };
 
-use schema::Style;
+use schema::{Accept, Style};
 use servers::{
+    accept::gate::SharedGate,
     blocking::{self, Attention, Interrupter, Listening, Terms},
     end::End,
     listener::listen,
@@ -27,15 +28,17 @@ struct Worker {
     interrupter: Interrupter,
 }
 
-fn two_threads() -> (SocketAddr, [Worker; 2]) {
+fn two_threads(accept: Accept) -> (SocketAddr, [Worker; 2]) {
     let anywhere = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
     let (listener, address) = listen(anywhere, Style::Blocking).unwrap();
+    let gate = SharedGate::of(accept).unwrap();
     let workers = [(); 2].map(|()| {
         let listener = listener.try_clone().unwrap();
+        let gate = gate.clone();
         let (ready, heard) = channel();
         let thread = thread::spawn(move || {
             let attention = Attention::to_first_thread().unwrap();
-            let source = Listening::new(listener, &attention);
+            let source = Listening::new(listener, gate.for_worker().unwrap(), &attention);
             let terms = Terms {
                 spin: Spin::default(),
                 drain_timeout: Duration::from_hours(1),
@@ -55,8 +58,9 @@ fn two_threads() -> (SocketAddr, [Worker; 2]) {
 
 #[test]
 fn threads_are_told_one_by_one() {
-    for round in 0..200 {
-        let (address, [first, second]) = two_threads();
+    for round in 0..300 {
+        let accept = [Accept::Shared, Accept::FileLock, Accept::Mutex][round % 3];
+        let (address, [first, second]) = two_threads(accept);
         let mut clients = [(); 2].map(|()| Client::connect(address));
         for client in &mut clients {
             client.send(&["/"]);
@@ -78,7 +82,7 @@ fn threads_are_told_one_by_one() {
 
 #[test]
 fn a_hurried_thread_cuts_its_connection() {
-    let (address, workers) = two_threads();
+    let (address, workers) = two_threads(Accept::Shared);
     let mut clients = [(); 2].map(|()| Client::connect(address));
     let ids = clients.each_mut().map(|client| client.get("/").worker());
     assert_ne!(ids[0], ids[1]);
