@@ -33,7 +33,7 @@ pub(super) fn draft(ask: &Ask) -> Draft {
         .collect();
     let timing = match ask.preset {
         Preset::Smoke => Timing::new(50, 100, 30, 1, 0.05),
-        Preset::Quick => Timing::new(50, 250, 40, 3, 0.05),
+        Preset::Quick => Timing::new(50, 200, 40, 3, 0.05),
         Preset::Full => Timing::new(100, 500, 3 * 60, 10, 0.02),
     };
     Draft {

@@ -9,11 +9,11 @@
 //! A blocking worker serves a connection until it is closed, so that no more connections are kept than
 //! there are workers; new ones come 64 at once to all.
 
-use schema::{Cell, Model, Preset, Reuse, Style, Worker};
+use schema::{Cell, Model, Origin, Preset, Reuse, Style, Worker};
 
 use super::{Ask, Experiment};
 use crate::{
-    contenders::own,
+    contenders::{Contender, own},
     plan::{Draft, Timing},
 };
 
@@ -26,7 +26,7 @@ pub(super) fn draft(ask: &Ask) -> Draft {
     let name = Experiment::Grid.name();
     let mut cells: Vec<Cell> = Vec::new();
     for contender in ask.of_the_grid(&[own::EXCLUSIVE, own::FLOOR]) {
-        for reuse in [Reuse::KeepAlive, Reuse::NewConnection] {
+        for &reuse in reuses(contender, ask.preset) {
             let cell = Cell {
                 id: id(contender.name(), reuse),
                 reuse,
@@ -46,7 +46,7 @@ pub(super) fn draft(ask: &Ask) -> Draft {
     }
     let timing = match ask.preset {
         Preset::Smoke => Timing::new(50, 100, 30, 1, 0.05),
-        Preset::Quick => Timing::new(100, 250, 110, 10, 0.05),
+        Preset::Quick => Timing::new(50, 200, 122, 3, 0.05),
         Preset::Full => Timing::new(300, 1_000, 12 * 60, 60, 0.02),
     };
     Draft {
@@ -54,6 +54,15 @@ pub(super) fn draft(ask: &Ask) -> Draft {
         timing,
         targets: rows(),
         sets: cells.into_iter().map(|cell| vec![cell]).collect(),
+    }
+}
+
+/// What no ratio is asked of is looked at once where time is short.
+fn reuses(contender: &dyn Contender, preset: Preset) -> &'static [Reuse] {
+    let beside = contender.origin() == Origin::Guest || contender.name() == own::FLOOR;
+    match preset {
+        Preset::Smoke | Preset::Quick if beside => &[Reuse::KeepAlive],
+        Preset::Smoke | Preset::Quick | Preset::Full => &[Reuse::KeepAlive, Reuse::NewConnection],
     }
 }
 

@@ -102,10 +102,14 @@ fn the_grid_holds_every_model_with_kept_and_with_new_connections() {
         };
         assert_eq!((keep.connections, new.connections), (kept, 64), "{name}");
     }
-    for beside in [own::EXCLUSIVE, own::FLOOR, "node-cluster"] {
-        cell(grid, &format!("grid-{beside}-new"));
-    }
+    cell(grid, &format!("grid-{}-new", own::EXCLUSIVE));
     assert_eq!(cell(grid, "grid-floor-keep").workers, 1);
+    let full = planned(&[Experiment::Grid], Preset::Full, &[]);
+    for beside in [own::FLOOR, "node-cluster"] {
+        let new = format!("grid-{beside}-new");
+        cell(&full[0], &new);
+        assert!(!cells(grid).iter().any(|cell| cell.id == new), "{new}");
+    }
 }
 
 #[test]
