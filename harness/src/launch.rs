@@ -36,7 +36,7 @@ use crate::{
     contenders::{ReadyBy, Recipe},
     guarded::{self, KILL_TIMEOUT, attend},
     interrupt::Interrupt,
-    ready,
+    ready, resources,
 };
 
 /// How long a server may take to end once asked; above the servers' own drain timeout of 5 s.
@@ -192,6 +192,12 @@ impl Server {
         self.guard.id().cast_signed()
     }
 
+    /// The children of the server's main process.
+    pub fn worker_pids(&self) -> Vec<i32> {
+        let main = resources::children_of(self.guard_pid());
+        main.into_iter().flat_map(resources::children_of).collect()
+    }
+
     /// Whether the server has ended, waiting `patience` for it.
     pub fn has_ended(&mut self, patience: Duration) -> bool {
         self.ended |= self.end.recv_timeout(patience) != Err(RecvTimeoutError::Timeout);
@@ -232,15 +238,21 @@ impl Server {
         let deadline = Instant::now() + timeout;
         let mut worker_lines = 0;
         loop {
-            let step = match ready_by {
+            let (askable, step) = match ready_by {
                 ReadyBy::Answers { address, lines, .. } if worker_lines >= *lines => {
-                    if ready::answers(*address) {
-                        return Ok(*address);
-                    }
-                    ASK_EVERY
+                    (Some(*address), ASK_EVERY)
                 }
-                _ => LOOK_UP_EVERY,
+                ReadyBy::Forked { address, workers } => {
+                    let all_there = self.worker_pids().len() >= *workers as usize;
+                    (all_there.then_some(*address), ASK_EVERY)
+                }
+                _ => (None, LOOK_UP_EVERY),
             };
+            if let Some(address) = askable
+                && ready::answers(address)
+            {
+                return Ok(address);
+            }
             let ended = match lines.recv_timeout(step) {
                 Ok(line) => {
                     match ready_by {
@@ -264,6 +276,7 @@ impl Server {
                             let started = line.starts_with(prefix) && line.ends_with("started");
                             worker_lines += u32::from(started);
                         }
+                        ReadyBy::Forked { .. } => {}
                     }
                     // Its last words are heard before its end is looked for.
                     false

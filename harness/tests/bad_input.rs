@@ -32,7 +32,8 @@ fn unknown_names_are_told_with_the_known_ones() {
         2,
         &[
             "'apache'",
-            "single, cluster, threads, node-single, node-cluster",
+            "single, cluster, threads",
+            "node-single, node-cluster, node-cluster-none, nginx-shared, nginx-reuseport, gunicorn-sync",
         ],
     );
     let output = short_run(&out, "single")

@@ -129,9 +129,15 @@ fn a_killed_harness_leaves_no_process_of_ours_behind() {
 #[test]
 fn a_killed_harness_leaves_no_process_of_a_guest_behind() {
     let _turn = turn();
-    if has("node") {
-        let folder = tempfile::tempdir().unwrap();
-        kill_harness_and_wait(long_run(folder.path(), "node-cluster", LONG_TRIALS), 3);
+    for (program, guest) in [
+        ("node", "node-cluster"),
+        ("nginx", "nginx-shared"),
+        ("gunicorn", "gunicorn-sync"),
+    ] {
+        if has(program) {
+            let folder = tempfile::tempdir().unwrap();
+            kill_harness_and_wait(long_run(folder.path(), guest, LONG_TRIALS), 3);
+        }
     }
 }
 

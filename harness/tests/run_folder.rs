@@ -252,7 +252,14 @@ fn the_listing_names_servers_and_guests() {
         "single-blocking",
         "floor",
     ];
-    let guests = ["node-single", "node-cluster"];
+    let guests = [
+        "node-single",
+        "node-cluster",
+        "node-cluster-none",
+        "nginx-shared",
+        "nginx-reuseport",
+        "gunicorn-sync",
+    ];
     for name in own.chain(beside.iter().chain(&guests).map(ToString::to_string)) {
         assert!(
             names.contains(&name.as_str()),

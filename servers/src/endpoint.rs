@@ -5,10 +5,11 @@
 //! | `GET /` | 200, `Hello from worker <id>\n` |
 //! | `GET /cpu?us=N`, `/wait?us=N`, `/block?us=N` | the same, after the work ([`crate::workload`]) |
 //! | `GET /bytes?n=N` | the same greeting, followed by dots: N bytes in all |
-//! | `GET /stats` | 200, JSON of what the answering worker served ([`crate::tally::Stats`]) |
+//! | `GET /stats` | 200, JSON of what the answering worker served and, as its primary tells, all others ([`Account`]) |
 //! | `us` or `n` missing, no number, too small or too large | 400 |
 //! | any other path | 404 |
 //! | any other method than GET and HEAD | 405 with `Allow` |
+//! | `GET /stats` of a worker whose primary does not answer | 503 |
 //!
 //! An error's body is one line: what failed, the value seen, what to do. The id is that of the
 //! worker that writes the answer, which for `/wait` on stealing threads need not be the one that
@@ -24,8 +25,11 @@ use hyper::{
     header::{ALLOW, CONTENT_TYPE, HeaderValue},
 };
 use schema::Workload;
+use serde::Serialize;
 
 use crate::{
+    ledger::SeatStats,
+    messages::{self, Answer, AskError, ClusterStats, Question},
     spin::Spin,
     tally,
     workload::{self, InvalidNumber},
@@ -43,7 +47,7 @@ enum Asked {
 }
 
 /// Why a request gets no good answer.
-#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, thiserror::Error)]
 enum Refusal {
     #[error(
         "nothing is at {0}: ask for /, /bytes?n=N, /cpu?us=N, /wait?us=N, /block?us=N or /stats"
@@ -53,6 +57,8 @@ enum Refusal {
     Method(Method),
     #[error(transparent)]
     Number(#[from] InvalidNumber),
+    #[error("cannot tell what the cluster has served: {0}")]
+    Primary(#[from] AskError),
 }
 
 impl Refusal {
@@ -61,6 +67,7 @@ impl Refusal {
             Self::Path(_) => StatusCode::NOT_FOUND,
             Self::Method(_) => StatusCode::METHOD_NOT_ALLOWED,
             Self::Number(_) => StatusCode::BAD_REQUEST,
+            Self::Primary(_) => StatusCode::SERVICE_UNAVAILABLE,
         }
     }
 }
@@ -94,11 +101,15 @@ pub async fn answer(
             };
             (StatusCode::OK, body)
         }
-        Ok(Asked::Stats) => {
-            headers.insert(CONTENT_TYPE, JSON);
-            (StatusCode::OK, stats())
-        }
-        Err(refusal) => (refusal.status(), explain(&refusal, &mut headers)),
+        // In a box, or every request would have the room for it in its state.
+        Ok(Asked::Stats) => match Box::pin(account()).await {
+            Ok(account) => {
+                headers.insert(CONTENT_TYPE, JSON);
+                (StatusCode::OK, account.to_json())
+            }
+            Err(refusal) => explain(&refusal, &mut headers),
+        },
+        Err(refusal) => explain(&refusal, &mut headers),
     };
 
     let mut response = Response::new(Full::new(body));
@@ -126,16 +137,48 @@ fn understand(method: &Method, uri: &Uri) -> Result<Asked, Refusal> {
     }))
 }
 
-fn stats() -> Bytes {
-    let mut json = serde_json::to_vec(&tally::stats()).expect("numbers are always JSON");
-    json.push(b'\n');
-    json.into()
+/// What `/stats` answers, as JSON.
+#[derive(Debug, Serialize)]
+pub struct Account {
+    /// The answering worker's own, the present request included.
+    #[serde(flatten)]
+    own: SeatStats,
+    cluster: Cluster,
 }
 
-fn explain(refusal: &Refusal, headers: &mut HeaderMap) -> Bytes {
+/// What the answering worker knows of all others.
+#[derive(Debug, Serialize)]
+struct Cluster {
+    /// As the primary tells when it is asked.
+    #[serde(flatten)]
+    stats: ClusterStats,
+    /// The task ids of all workers, as the primary has announced them.
+    colleagues: Vec<u32>,
+}
+
+impl Account {
+    fn to_json(&self) -> Bytes {
+        let mut json = serde_json::to_vec(self).expect("numbers are always JSON");
+        json.push(b'\n');
+        json.into()
+    }
+}
+
+async fn account() -> Result<Account, Refusal> {
+    // Before anything is waited for: threads that steal may continue this in another worker.
+    let own = tally::stats();
+    let Answer::ClusterStats(stats) = messages::ask(Question::ClusterStats).await?;
+    let colleagues = messages::colleagues();
+    Ok(Account {
+        own,
+        cluster: Cluster { stats, colleagues },
+    })
+}
+
+fn explain(refusal: &Refusal, headers: &mut HeaderMap) -> (StatusCode, Bytes) {
     headers.insert(CONTENT_TYPE, TEXT);
     if matches!(refusal, Refusal::Method(_)) {
         headers.insert(ALLOW, READING);
     }
-    format!("{refusal}\n").into()
+    (refusal.status(), format!("{refusal}\n").into())
 }

@@ -3,7 +3,8 @@
 use std::io;
 
 use crate::{
-    listener::ListenError, options::AffinityError, slot::SlotError, supervision::SupervisionError,
+    cluster::primary::PrimaryError, ledger::LedgerError, listener::ListenError,
+    messages::ChannelError, options::AffinityError, slot::SlotError,
 };
 
 /// A failure at run time: one line on stderr, exit code 1.
@@ -12,6 +13,12 @@ pub enum Failure {
     /// The default number of workers is not known.
     #[error(transparent)]
     Affinity(#[from] AffinityError),
+    /// No memory to count in.
+    #[error(transparent)]
+    Ledger(#[from] LedgerError),
+    /// No channel between a primary and a worker.
+    #[error(transparent)]
+    Channel(#[from] ChannelError),
     /// No socket.
     #[error(transparent)]
     Listen(#[from] ListenError),
@@ -20,7 +27,15 @@ pub enum Failure {
     Slot(#[from] SlotError),
     /// A cluster's primary gave up.
     #[error(transparent)]
-    Supervision(#[from] SupervisionError),
+    Primary(#[from] PrimaryError),
+    /// A thread could not be made.
+    #[error(
+        "cannot make a worker thread: {0}; use fewer with --workers, or raise the limit (ulimit -u)"
+    )]
+    Thread(io::Error),
+    /// A worker thread panicked, which is a fault of this program.
+    #[error("a worker thread ended by a panic; what it said is above: report it")]
+    Panicked,
     /// Too few open files are allowed.
     #[error("only {limit} files may be open and a server needs {fewest}; raise it (ulimit -n)")]
     OpenFiles {

@@ -12,14 +12,15 @@
 //! 5. [`accept`]: how a new connection finds its worker.
 //! 6. [`connection`]: HTTP/1.1 on one connection, until it ends or is drained ([`drain`]).
 //! 7. [`endpoint`]: the answer, the same everywhere; [`workload`] is the work it does first, [`spin`]
-//!    a slowdown made on purpose, and [`tally`] is who did it and how often.
+//!    a slowdown made on purpose, and [`tally`] is who did it and how often, kept where
+//!    all workers keep it ([`ledger`]).
 //!
 //! [`floor`] stands beside them, with an event loop and answers of its own: the least that serving
 //! HTTP costs.
 //!
 //! [`orders`] and [`signals`] carry the operator's orders, [`say`] everything a server says, and
 //! [`end`] and [`failure`] are the two ways it comes to an end. [`crew`], [`poll`] and [`limits`] are
-//! the tools of those who supervise.
+//! the tools of those who supervise, and [`messages`] how they and their workers speak to each other.
 //!
 //! # Order of events
 //! bind, (fork,) have each worker join its slot, register the listener with every event loop, print
@@ -33,25 +34,27 @@
 pub mod accept;
 pub mod cluster;
 pub mod connection;
-pub mod crew;
 pub mod drain;
 pub mod end;
 pub mod endpoint;
 pub mod evented;
 pub mod failure;
 pub mod floor;
-pub mod fork;
+pub mod ledger;
 pub mod limits;
 pub mod listener;
+pub mod messages;
 pub mod options;
 pub mod orders;
 pub mod poll;
+pub mod reactor;
 pub mod say;
 pub mod signals;
 pub mod single;
 pub mod slot;
 pub mod spin;
-pub mod supervision;
 pub mod tally;
 pub mod threads;
+pub mod watched;
+pub mod worker;
 pub mod workload;

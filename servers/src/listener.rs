@@ -19,14 +19,48 @@ pub const BACKLOG: i32 = 4096;
 /// # Errors
 /// The address is taken, not allowed or not of this machine.
 pub fn listen(address: SocketAddr) -> Result<(TcpListener, SocketAddr), ListenError> {
-    open(address).map_err(|source| ListenError {
+    listen_as(address, false, false)
+}
+
+/// The same, for workers that block in `accept` where `blocking`.
+///
+/// # Errors
+/// As [`listen`].
+pub fn listen_for(
+    address: SocketAddr,
+    blocking: bool,
+) -> Result<(TcpListener, SocketAddr), ListenError> {
+    listen_as(address, blocking, false)
+}
+
+/// The same, beside others of this kind and this user on the same port.
+///
+/// # Errors
+/// As [`listen`].
+pub fn listen_beside(
+    address: SocketAddr,
+    blocking: bool,
+) -> Result<(TcpListener, SocketAddr), ListenError> {
+    listen_as(address, blocking, true)
+}
+
+fn listen_as(
+    address: SocketAddr,
+    blocking: bool,
+    beside: bool,
+) -> Result<(TcpListener, SocketAddr), ListenError> {
+    open(address, blocking, beside).map_err(|source| ListenError {
         address,
         cure: cure(&source),
         source,
     })
 }
 
-fn open(address: SocketAddr) -> io::Result<(TcpListener, SocketAddr)> {
+fn open(
+    address: SocketAddr,
+    blocking: bool,
+    beside: bool,
+) -> io::Result<(TcpListener, SocketAddr)> {
     let socket = Socket::new(
         Domain::for_address(address),
         Type::STREAM,
@@ -35,12 +69,13 @@ fn open(address: SocketAddr) -> io::Result<(TcpListener, SocketAddr)> {
     // Connections of an earlier server still in TIME_WAIT must not hold up the next one. Two
     // listeners on one port stay impossible.
     socket.set_reuse_address(true)?;
+    socket.set_reuse_port(beside)?;
     // Linux copies the flag from the listener to every connection accepted from it, which saves
     // each connection a system call.
     socket.set_tcp_nodelay(true)?;
     socket.bind(&address.into())?;
     socket.listen(BACKLOG)?;
-    socket.set_nonblocking(true)?;
+    socket.set_nonblocking(!blocking)?;
     let listener = TcpListener::from(socket);
     let address = listener.local_addr()?;
     Ok((listener, address))

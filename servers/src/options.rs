@@ -14,13 +14,21 @@ use nix::{
     unistd::Pid,
 };
 
+use schema::Worker;
+
+pub use self::model::{ModelOptions, Wake};
 use crate::{say, slot::Slot, spin::Spin};
+
+mod model;
 
 /// More workers than this are a slip of the finger, not a plan.
 pub const MOST_WORKERS: u32 = 1024;
 
 /// Longest drain timeout, in seconds: a day.
 const LONGEST_DRAIN_S: u64 = 24 * 60 * 60;
+
+/// Memory is not looked at more often: reading it takes a worker's page tables.
+const SHORTEST_INTERVAL: Duration = Duration::from_millis(10);
 
 /// What every server is told.
 #[derive(Args, Clone, Debug)]
@@ -115,13 +123,22 @@ pub struct FloorOptions {
 
 impl Typed for FloorOptions {}
 
-/// A primary process that forks workers, each with an event loop of its own
+/// A primary process and its worker processes, which it keeps alive
+///
+/// SIGTERM or SIGINT stop it, SIGHUP replaces every worker without losing a request, SIGTTIN adds
+/// a worker, SIGTTOU takes one away.
 #[derive(Parser, Clone, Debug)]
 #[command(name = "cluster", version)]
 pub struct ClusterOptions {
     /// What every server is told.
     #[command(flatten)]
     pub server: ServerOptions,
+    /// Its cell of the grid.
+    #[command(flatten)]
+    pub model: ModelOptions,
+    /// How workers are kept.
+    #[command(flatten)]
+    pub keeping: KeepingOptions,
     /// What a server with several workers is told.
     #[command(flatten)]
     pub pool: PoolOptions,
@@ -132,17 +149,39 @@ pub struct ClusterOptions {
 
 impl Typed for ClusterOptions {
     fn check(&self) -> Result<(), String> {
+        self.model.check(Worker::Process)?;
         self.pool.check(&self.worker)
     }
 }
 
-/// One process whose worker threads steal work from one another
+/// How a cluster's workers are kept alive and well.
+#[derive(Args, Clone, Copy, Debug)]
+pub struct KeepingOptions {
+    /// Replace a worker that holds more memory than this (proportional set size), as in 200M; a bare
+    /// number means bytes
+    #[arg(long, value_name = "SIZE", value_parser = size)]
+    pub max_memory: Option<u64>,
+
+    /// How often memory is looked at
+    #[arg(long, value_name = "TIME", default_value = "5s", value_parser = interval)]
+    pub memory_every: Duration,
+
+    /// Say every event in the life of a worker (fork, online, listening, disconnect, exit) as a line of
+    /// JSON on stdout
+    #[arg(long)]
+    pub events: bool,
+}
+
+/// One process and its worker threads
 #[derive(Parser, Clone, Debug)]
 #[command(name = "threads", version)]
 pub struct ThreadsOptions {
     /// What every server is told.
     #[command(flatten)]
     pub server: ServerOptions,
+    /// Its cell of the grid.
+    #[command(flatten)]
+    pub model: ModelOptions,
     /// What a server with several workers is told.
     #[command(flatten)]
     pub pool: PoolOptions,
@@ -153,6 +192,7 @@ pub struct ThreadsOptions {
 
 impl Typed for ThreadsOptions {
     fn check(&self) -> Result<(), String> {
+        self.model.check(Worker::Thread)?;
         self.pool.check(&self.worker)
     }
 }
@@ -250,6 +290,29 @@ fn workers(text: &str) -> Result<u32, String> {
     }
 }
 
+/// Bytes, as in `200M` or `1G`: powers of 1024.
+fn size(text: &str) -> Result<u64, String> {
+    let (number, factor) = match text.as_bytes().last() {
+        Some(b'K' | b'k') => (&text[..text.len() - 1], 1 << 10),
+        Some(b'M' | b'm') => (&text[..text.len() - 1], 1 << 20),
+        Some(b'G' | b'g') => (&text[..text.len() - 1], 1 << 30),
+        _ => (text, 1),
+    };
+    number
+        .parse::<u64>()
+        .ok()
+        .and_then(|number| number.checked_mul(factor))
+        .filter(|&bytes| bytes > 0)
+        .ok_or_else(|| "say a size, as in 200M, 1G or 104857600".to_owned())
+}
+
+fn interval(text: &str) -> Result<Duration, String> {
+    duration(text)
+        .ok()
+        .filter(|interval| *interval >= SHORTEST_INTERVAL)
+        .ok_or_else(|| "say a time from 10ms to 24h, as in 5s or 500ms".to_owned())
+}
+
 fn duration(text: &str) -> Result<Duration, String> {
     let parsed = match text.parse::<u64>() {
         Ok(seconds) => Some(Duration::from_secs(seconds)),
@@ -277,6 +340,33 @@ mod tests {
         for text in ["", "-1", "soon", "25h", "99999999999999999999"] {
             assert!(duration(text).is_err(), "{text:?}");
         }
+    }
+
+    #[test]
+    fn a_size_is_a_number_of_bytes_or_of_powers_of_1024() {
+        assert_eq!(size("4096"), Ok(4096));
+        assert_eq!(size("3k"), Ok(3 << 10));
+        assert_eq!(size("200M"), Ok(200 << 20));
+        assert_eq!(size("1G"), Ok(1 << 30));
+        for text in ["", "M", "0", "-1", "1.5G", "1T", "99999999999G", "é"] {
+            assert!(size(text).is_err(), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn a_cell_that_cannot_be_is_refused_with_the_reason_and_the_choice() {
+        let refusal = |line: &[&str]| {
+            let typed = ThreadsOptions::try_parse_from(line).unwrap();
+            typed.check().unwrap_err()
+        };
+        let error = refusal(&["threads", "--style", "blocking", "--accept", "stealing"]);
+        assert!(
+            error.starts_with("thread/blocking/stealing cannot be, for ")
+                && error.contains("choose --accept from: shared, reuseport"),
+            "{error}"
+        );
+        let error = refusal(&["threads", "--wake", "exclusive"]);
+        assert!(error.contains("not for thread/evented/stealing"), "{error}");
     }
 
     #[test]

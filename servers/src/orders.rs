@@ -1,4 +1,4 @@
-//! The orders an event loop obeys, and whose signals carry them.
+//! The orders an event loop obeys, and what carries them: signals to a process, a channel to a thread.
 
 use std::io;
 
@@ -6,18 +6,28 @@ use nix::sys::signal::{SigSet, Signal};
 use tokio::{
     select,
     signal::unix::{self, SignalKind, signal},
+    sync::mpsc,
 };
 
-/// Whose signals an event loop obeys, and what they mean.
+/// Whose signals a worker obeys, and what they mean.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Chain {
     /// The operator's: the first SIGTERM or SIGINT drains, the second ends at once.
     Operator,
-    /// A primary's: SIGTERM drains however often it comes, SIGQUIT ends at once, SIGINT means
-    /// nothing. Ctrl-C reaches a whole process group, and some supervisors send SIGTERM to all of
-    /// it; the primary sends its own after that, which must not count as the second signal.
+    /// A primary's: SIGTERM drains however often it comes, SIGQUIT ends at once, and what is meant for
+    /// the primary ([`FOR_PRIMARIES`]) means nothing. Ctrl-C reaches a whole process group, and some
+    /// supervisors send SIGTERM to all of it; the primary sends its own after that, which must not
+    /// count as the second signal.
     Primary,
 }
+
+/// Signals that a primary obeys and its workers let pass, as they may reach the whole process group.
+pub const FOR_PRIMARIES: [Signal; 4] = [
+    Signal::SIGINT,
+    Signal::SIGHUP,
+    Signal::SIGTTIN,
+    Signal::SIGTTOU,
+];
 
 /// What a server is told to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,9 +38,27 @@ pub enum Order {
     End,
 }
 
-/// The orders of one chain, one after the other.
+/// What carries orders to an event loop.
 #[derive(Debug)]
-pub struct Orders {
+pub enum Carrier {
+    /// Signals to its process.
+    Signals(Chain),
+    /// What the first thread of its process sends.
+    Channel(mpsc::UnboundedReceiver<Order>),
+}
+
+/// Orders, one after the other.
+#[derive(Debug)]
+pub enum Orders {
+    /// By signals.
+    Signalled(Signalled),
+    /// By the first thread.
+    Sent(mpsc::UnboundedReceiver<Order>),
+}
+
+/// The orders of one chain.
+#[derive(Debug)]
+pub struct Signalled {
     chain: Chain,
     draining: bool,
     term: unix::Signal,
@@ -39,21 +67,34 @@ pub struct Orders {
 }
 
 impl Orders {
-    /// Take the signals of `chain` in the calling thread's runtime.
-    ///
-    /// The signal mask becomes the default one only after that, so in a worker, which begins with
-    /// its primary's mask, a SIGTERM that came early has waited.
+    /// Take orders in the calling thread's runtime.
     ///
     /// # Errors
     /// No descriptor is left.
-    pub fn from(chain: Chain) -> io::Result<Self> {
-        let mut blocked = SigSet::empty();
-        let other = match chain {
-            Chain::Operator => SignalKind::interrupt(),
-            Chain::Primary => {
-                blocked.add(Signal::SIGINT);
-                SignalKind::quit()
-            }
+    pub fn by(carrier: Carrier) -> io::Result<Self> {
+        Ok(match carrier {
+            Carrier::Signals(chain) => Self::Signalled(Signalled::from(chain)?),
+            Carrier::Channel(receiver) => Self::Sent(receiver),
+        })
+    }
+
+    /// Wait for the next order.
+    pub async fn next(&mut self) -> Order {
+        match self {
+            Self::Signalled(signals) => signals.next().await,
+            // A first thread that is gone gives no more orders, and ends the process.
+            Self::Sent(receiver) => receiver.recv().await.unwrap_or(Order::End),
+        }
+    }
+}
+
+impl Signalled {
+    /// The signal mask becomes the default one only once signals are taken, so in a worker, which
+    /// begins with its primary's mask, a SIGTERM that came early has waited.
+    fn from(chain: Chain) -> io::Result<Self> {
+        let (blocked, other) = match chain {
+            Chain::Operator => (SigSet::empty(), SignalKind::interrupt()),
+            Chain::Primary => (FOR_PRIMARIES.iter().copied().collect(), SignalKind::quit()),
         };
         let orders = Self {
             chain,
@@ -65,8 +106,7 @@ impl Orders {
         Ok(orders)
     }
 
-    /// Wait for the next order.
-    pub async fn next(&mut self) -> Order {
+    async fn next(&mut self) -> Order {
         loop {
             let term = select! {
                 _ = self.term.recv() => true,

@@ -23,6 +23,12 @@ pub struct Pending {
     pub stop: bool,
     /// SIGCHLD: a child ended, perhaps several.
     pub child: bool,
+    /// SIGHUP: replace every worker.
+    pub reload: bool,
+    /// SIGTTIN: one worker more.
+    pub more: bool,
+    /// SIGTTOU: one worker less.
+    pub less: bool,
 }
 
 impl Signals {
@@ -47,6 +53,9 @@ impl Signals {
             match i32::try_from(info.ssi_signo).map(Signal::try_from) {
                 Ok(Ok(Signal::SIGTERM | Signal::SIGINT)) => pending.stop = true,
                 Ok(Ok(Signal::SIGCHLD)) => pending.child = true,
+                Ok(Ok(Signal::SIGHUP)) => pending.reload = true,
+                Ok(Ok(Signal::SIGTTIN)) => pending.more = true,
+                Ok(Ok(Signal::SIGTTOU)) => pending.less = true,
                 _ => {}
             }
         }

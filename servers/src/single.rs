@@ -6,8 +6,14 @@
 use schema::{Accept, Model, Style, Worker};
 
 use crate::{
-    accept::Sharing, evented, failure::Failure, listener::listen, options::SingleOptions,
-    orders::Chain, say, slot,
+    evented::{self, Job},
+    failure::Failure,
+    ledger::Ledger,
+    listener::listen,
+    options::SingleOptions,
+    orders::{Carrier, Chain},
+    say, slot, tally,
+    worker::Intake,
 };
 
 /// Its cell of the grid.
@@ -23,17 +29,16 @@ pub const MODEL: Model = Model {
 /// See [`Failure`].
 pub fn run(options: &SingleOptions) -> Result<(), Failure> {
     slot::join(&options.worker.slots, 0)?;
+    tally::begin(Ledger::alone(), 0);
     let (listener, address) = listen(options.server.socket_address())?;
-    let end = evented::run(
-        listener,
-        Sharing::Sole,
-        Chain::Operator,
-        options.worker.spin,
-        options.server.drain_timeout,
-        || {
-            say::ready(address, MODEL, 1);
-        },
-    )?;
+    let job = Job {
+        intake: Intake::Own(listener),
+        orders: Carrier::Signals(Chain::Operator),
+        link: None,
+        spin: options.worker.spin,
+        drain_timeout: options.server.drain_timeout,
+    };
+    let end = evented::run(job, || say::ready(address, MODEL, 1))?;
     end.report("single");
     Ok(())
 }

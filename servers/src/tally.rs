@@ -1,98 +1,105 @@
 //! Who serves, and what it has served: one tally for each worker, kept in its thread.
 //!
 //! A worker is whoever runs the handler: a process, or a thread. Both have a kernel task id, which
-//! for the first thread of a process is its pid. The tally begins with the first use in a thread,
-//! so a primary that forks must never touch it: its children would inherit its id.
+//! for the first thread of a process is its pid. A worker begins its tally with a seat of the
+//! [`Ledger`] that it shares with its colleagues; one that never did has a ledger to itself with
+//! the first use. A primary that forks must never touch its own tally: its children would inherit
+//! its id.
 //!
-//! Counters are plain cells: no other thread can see them, and no atomic operation is paid.
+//! Counters are in the seat, where others can read them and only this worker writes: to count is to
+//! load, add and store, and no atomic read-modify-write is paid.
 
-use std::{
-    cell::{Cell, RefCell},
-    time::{SystemTime, UNIX_EPOCH},
-};
+use std::cell::{Cell, RefCell};
 
 use bytes::Bytes;
-use nix::unistd::{getpid, gettid};
-use serde::Serialize;
+use nix::unistd::gettid;
 
-/// What `/stats` answers, as JSON: one worker's own account of itself.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-pub struct Stats {
-    /// The worker's kernel task id, as its answers name it.
-    pub worker: u32,
-    /// The process it is in; equal to `worker` where the worker is a process.
-    pub pid: u32,
-    /// Requests answered by this worker, the present one included.
-    pub requests: u64,
-    /// Connections accepted by this worker. Where threads steal from one another, the worker that
-    /// accepts is not always the one that answers.
-    pub connections: u64,
-    /// When the worker began, since the Unix epoch.
-    pub started_unix_ns: u64,
+use crate::ledger::{Ledger, Seat, SeatStats};
+
+/// Where a worker counts.
+#[derive(Clone, Copy, Debug)]
+struct Place {
+    seat: &'static Seat,
+    number: usize,
+    ledger: Ledger,
 }
 
-struct Tally {
-    worker: u32,
-    pid: u32,
-    started_unix_ns: u64,
+/// What a worker says.
+struct Greeting {
     hello: Bytes,
     /// The last body that [`hello_of`] made: requests of one load all ask for the same.
     long_hello: RefCell<Bytes>,
-    requests: Cell<u64>,
-    connections: Cell<u64>,
 }
 
 thread_local! {
-    static TALLY: Tally = Tally::begin();
+    static PLACE: Cell<Option<Place>> = const { Cell::new(None) };
+    static GREETING: Greeting = Greeting::new();
 }
 
-impl Tally {
-    fn begin() -> Self {
-        let worker = gettid().as_raw().cast_unsigned();
-        let since_epoch = SystemTime::now()
-            .duration_since(UNIX_EPOCH)
-            .unwrap_or_default();
+impl Greeting {
+    fn new() -> Self {
+        let worker = gettid();
         Self {
-            worker,
-            pid: getpid().as_raw().cast_unsigned(),
-            started_unix_ns: u64::try_from(since_epoch.as_nanos()).unwrap_or(u64::MAX),
             hello: Bytes::from(format!("Hello from worker {worker}\n")),
             long_hello: RefCell::default(),
-            requests: Cell::new(0),
-            connections: Cell::new(0),
         }
     }
 }
 
-/// The calling thread is a worker from now on.
-pub fn begin() {
-    TALLY.with(|_| ());
+/// The calling thread is a worker from now on, in this seat of `ledger`. Whoever had the seat before
+/// must have ended.
+///
+/// # Panics
+/// There is no such seat.
+pub fn begin(ledger: Ledger, seat: usize) {
+    take(ledger, seat);
+    GREETING.with(|_| ());
+}
+
+fn take(ledger: Ledger, number: usize) -> Place {
+    let place = Place {
+        seat: ledger.take(number),
+        number,
+        ledger,
+    };
+    PLACE.set(Some(place));
+    place
+}
+
+#[inline]
+fn place() -> Place {
+    PLACE.get().unwrap_or_else(place_alone)
+}
+
+#[cold]
+fn place_alone() -> Place {
+    take(Ledger::alone(), 0)
 }
 
 /// The calling worker accepted a connection.
 pub fn count_connection() {
-    TALLY.with(|tally| tally.connections.set(tally.connections.get() + 1));
+    place().seat.count_connection();
 }
 
 /// The calling worker answers a request.
 pub fn count_request() {
-    TALLY.with(|tally| tally.requests.set(tally.requests.get() + 1));
+    place().seat.count_request();
 }
 
 /// The body of every good answer of the calling worker: `Hello from worker <id>\n`, made once.
 #[must_use]
 pub fn hello() -> Bytes {
-    TALLY.with(|tally| tally.hello.clone())
+    GREETING.with(|greeting| greeting.hello.clone())
 }
 
 /// The same, followed by dots, `bytes` in all; cut where it is not that long.
 #[must_use]
 pub fn hello_of(bytes: u32) -> Bytes {
     let length = bytes as usize;
-    TALLY.with(|tally| {
-        let mut last = tally.long_hello.borrow_mut();
+    GREETING.with(|greeting| {
+        let mut last = greeting.long_hello.borrow_mut();
         if last.len() != length {
-            let mut body = tally.hello.to_vec();
+            let mut body = greeting.hello.to_vec();
             body.resize(length, b'.');
             *last = body.into();
         }
@@ -100,14 +107,19 @@ pub fn hello_of(bytes: u32) -> Bytes {
     })
 }
 
-/// What the calling worker has served so far.
+/// The ledger that the calling worker counts in.
 #[must_use]
-pub fn stats() -> Stats {
-    TALLY.with(|tally| Stats {
-        worker: tally.worker,
-        pid: tally.pid,
-        requests: tally.requests.get(),
-        connections: tally.connections.get(),
-        started_unix_ns: tally.started_unix_ns,
-    })
+pub fn ledger() -> Ledger {
+    place().ledger
+}
+
+/// What the calling worker has served so far.
+///
+/// # Panics
+/// Its seat was vacated or given away while it still serves.
+#[must_use]
+pub fn stats() -> SeatStats {
+    let Place { seat, number, .. } = place();
+    seat.stats(number)
+        .expect("a seat is its worker's until the worker has ended")
 }

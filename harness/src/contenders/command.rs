@@ -7,15 +7,11 @@
 //! Only that line tells what a server is. Of others, the plan holds a place of the grid that says
 //! nothing of them ([`Known::default_on`]): no verdict depends on it.
 
-use std::{
-    env, fs,
-    os::unix::fs::PermissionsExt,
-    path::{Path, PathBuf},
-};
+use std::path::Path;
 
 use schema::{Accept, Model, Origin, Program, Ready, Style, Worker};
 
-use super::{Absent, Contender, ReadyBy, Recipe, Seat, Workers, free_address};
+use super::{Absent, Contender, ReadyBy, Recipe, Seat, Workers, free_address, installed};
 
 /// Stands for the server's port.
 const PORT: &str = "{port}";
@@ -116,7 +112,7 @@ impl Contender for CommandServer {
 
     fn find(&self) -> Result<(), Absent> {
         let program = &self.words[0];
-        if candidates(program).iter().any(|path| is_program(path)) {
+        if installed::on_path(program).is_some() {
             return Ok(());
         }
         Err(Absent {
@@ -151,21 +147,6 @@ impl Contender for CommandServer {
             },
         })
     }
-}
-
-/// Where a program may be: at its path, or in a folder of PATH.
-fn candidates(program: &str) -> Vec<PathBuf> {
-    if program.contains('/') {
-        return vec![program.into()];
-    }
-    let path = env::var_os("PATH").unwrap_or_default();
-    env::split_paths(&path)
-        .map(|folder| folder.join(program))
-        .collect()
-}
-
-fn is_program(path: &Path) -> bool {
-    fs::metadata(path).is_ok_and(|file| file.is_file() && file.permissions().mode() & 0o111 != 0)
 }
 
 #[cfg(test)]

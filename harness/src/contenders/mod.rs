@@ -4,6 +4,9 @@
 //! harness treats all alike.
 
 pub mod command;
+mod gunicorn;
+mod installed;
+mod nginx;
 mod node;
 pub mod own;
 
@@ -63,6 +66,13 @@ pub enum ReadyBy {
         prefix: &'static str,
         /// How many such lines.
         lines: u32,
+    },
+    /// It answers at `address`, and its main process has so many children.
+    Forked {
+        /// Where it listens.
+        address: SocketAddr,
+        /// How many workers it was given.
+        workers: u32,
     },
 }
 
@@ -131,5 +141,9 @@ pub fn all(binaries: &Binaries) -> Vec<Box<dyn Contender>> {
     for guest in node::guests() {
         all.push(Box::new(guest));
     }
+    for guest in nginx::guests() {
+        all.push(Box::new(guest));
+    }
+    all.push(Box::new(gunicorn::guest()));
     all
 }

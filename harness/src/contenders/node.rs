@@ -1,81 +1,70 @@
-//! The script of the popular explanation, under real Node: word for word, and, made of the same
-//! lines, without cluster.
+//! The script of the popular explanation, under real Node: word for word, with either of the policies by
+//! which connections reach a cluster's workers, and, made of the same lines, without cluster.
 //!
 //! The script's port, 3000, is written into it, on all interfaces, and its workers are as many as
 //! `os.cpus()` has entries. A module that node loads before it (`machine.cjs`) gives it another port, on
 //! the loopback address, and as many CPUs as there are to be workers, so that several may run at once.
 
-use std::{fs, path::Path, time::Duration};
+use std::{ffi::OsString, fs, path::Path};
 
 use anyhow::Context;
 use schema::{Accept, Model, Origin, Program, Style, Worker};
 
-use super::{Absent, Contender, ReadyBy, Recipe, Seat, Workers, free_address};
-use crate::{guard, guarded};
+use super::{
+    Absent, Contender, ReadyBy, Recipe, Seat, Workers, free_address,
+    installed::{Installed, Sought},
+};
 
 const SCRIPT: &str = include_str!("../../guests/node/app.mjs");
 const MACHINE: &str = include_str!("../../guests/node/machine.cjs");
-/// Looked up on PATH, where packages and installers put it.
-const PROGRAM: &str = "node";
-/// How long node may take to say its version.
-const ANSWER_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// What node says of itself.
-#[derive(Clone, Debug)]
-struct Node {
-    version: String,
+const NODE: Sought = Sought {
+    program: "node",
+    question: &["-e", "console.log(process.version)"],
+    package: "nodejs",
+    version: |said| Some(said.trim()).filter(|version| version.starts_with('v')),
+};
+
+/// How connections reach the one that serves them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Cluster {
+    /// There is no cluster.
+    None,
+    /// The primary accepts them and gives them to the workers in turn: Node's default.
+    RoundRobin,
+    /// The primary listens, and all workers wait on its listener.
+    Shared,
 }
 
 /// The script, with or without cluster.
 pub struct NodeGuest {
-    clustered: bool,
-    node: Result<Node, Absent>,
+    cluster: Cluster,
+    node: Result<Installed, Absent>,
 }
 
-/// Both guests; node is asked once.
-pub fn guests() -> [NodeGuest; 2] {
-    let node = ask_node();
-    [false, true].map(|clustered| NodeGuest {
-        clustered,
+/// All three guests; node is asked once.
+pub fn guests() -> [NodeGuest; 3] {
+    let node = NODE.look();
+    [Cluster::None, Cluster::RoundRobin, Cluster::Shared].map(|cluster| NodeGuest {
+        cluster,
         node: node.clone(),
     })
 }
 
-fn ask_node() -> Result<Node, Absent> {
-    let question = "console.log(process.version)";
-    let absent = |reason: String| Absent {
-        reason,
-        cure: "install it with: apt-get install nodejs".to_owned(),
-    };
-    let command = guarded::command(&[], &[PROGRAM, "-e", question].map(Into::into));
-    let output = match guarded::output_within(command, ANSWER_TIMEOUT) {
-        Ok(Some(output)) => output,
-        Ok(None) => {
-            return Err(Absent {
-                reason: format!(
-                    "node did not say its version within {}",
-                    humantime::format_duration(ANSWER_TIMEOUT)
-                ),
-                cure: "see what holds up: node --version".to_owned(),
-            });
-        }
-        Err(error) => return Err(absent(format!("node cannot be asked ({error:#})"))),
-    };
-    if output.status.code() == Some(i32::from(guard::NOT_FOUND)) {
-        return Err(absent("node not found".to_owned()));
-    }
-    let text = String::from_utf8_lossy(&output.stdout);
-    let version = text.trim().to_owned();
-    let parsed = version.starts_with('v').then_some(Node { version });
-    parsed.ok_or_else(|| absent(format!("node does not run ({})", output.status)))
-}
-
 impl NodeGuest {
+    /// Told even where it is Node's default, which the surroundings may have changed.
+    fn policy(&self) -> Option<&'static str> {
+        match self.cluster {
+            Cluster::None => None,
+            Cluster::RoundRobin => Some("rr"),
+            Cluster::Shared => Some("none"),
+        }
+    }
+
     fn script(&self) -> String {
-        if self.clustered {
-            SCRIPT.to_owned()
-        } else {
-            without_cluster(SCRIPT)
+        match self.cluster {
+            Cluster::None => without_cluster(SCRIPT),
+            Cluster::RoundRobin | Cluster::Shared => SCRIPT.to_owned(),
         }
     }
 }
@@ -97,18 +86,22 @@ fn without_cluster(script: &str) -> String {
 
 impl Contender for NodeGuest {
     fn name(&self) -> &str {
-        if self.clustered {
-            "node-cluster"
-        } else {
-            "node-single"
+        match self.cluster {
+            Cluster::None => "node-single",
+            Cluster::RoundRobin => "node-cluster",
+            Cluster::Shared => "node-cluster-none",
         }
     }
 
     fn about(&self) -> &'static str {
-        if self.clustered {
-            "the source's script under Node: worker processes, fed by the primary"
-        } else {
-            "the same lines under Node without cluster: one process"
+        match self.cluster {
+            Cluster::None => "the same lines under Node without cluster: one process",
+            Cluster::RoundRobin => {
+                "the source's script under Node: worker processes, fed by the primary in turn"
+            }
+            Cluster::Shared => {
+                "the same script with SCHED_NONE: worker processes on the primary's listener"
+            }
         }
     }
 
@@ -117,23 +110,20 @@ impl Contender for NodeGuest {
     }
 
     fn model(&self) -> Model {
-        let accept = if self.clustered {
-            Accept::Handoff
-        } else {
-            Accept::Shared
-        };
         Model {
             worker: Worker::Process,
             style: Style::Evented,
-            accept,
+            accept: match self.cluster {
+                Cluster::RoundRobin => Accept::Handoff,
+                Cluster::None | Cluster::Shared => Accept::Shared,
+            },
         }
     }
 
     fn workers(&self) -> Workers {
-        if self.clustered {
-            Workers::Any
-        } else {
-            Workers::Fixed(1)
+        match self.cluster {
+            Cluster::None => Workers::Fixed(1),
+            Cluster::RoundRobin | Cluster::Shared => Workers::Any,
         }
     }
 
@@ -142,11 +132,7 @@ impl Contender for NodeGuest {
     }
 
     fn program(&self) -> Option<Program> {
-        let version = self.node.as_ref().ok().map(|node| node.version.clone());
-        Some(Program {
-            name: PROGRAM.to_owned(),
-            version,
-        })
+        Some(NODE.told(&self.node))
     }
 
     fn find(&self) -> Result<(), Absent> {
@@ -158,6 +144,10 @@ impl Contender for NodeGuest {
     }
 
     fn recipe(&self, workers: u32, scratch: &Path, _seats: &[Seat]) -> anyhow::Result<Recipe> {
+        let node = self
+            .node
+            .as_ref()
+            .map_err(|absent| anyhow::anyhow!("{absent}"))?;
         let folder = scratch.join(self.name());
         let (script, machine) = (folder.join("app.mjs"), folder.join("machine.cjs"));
         fs::create_dir_all(&folder)
@@ -167,18 +157,23 @@ impl Contender for NodeGuest {
         // Run from its folder, as its readers would: `node app.mjs`.
         let (script, machine) = (fs::canonicalize(&script)?, fs::canonicalize(&machine)?);
         let address = free_address()?;
-        let variable = |name: &str, value: String| (name.into(), value.into());
+        let variable = |name: &str, value: String| (OsString::from(name), value.into());
+        let mut environment = vec![
+            variable("TEN_COUNTERS_WORKERS", workers.to_string()),
+            variable("TEN_COUNTERS_PORT", address.port().to_string()),
+        ];
+        environment.extend(
+            self.policy()
+                .map(|policy| variable("NODE_CLUSTER_SCHED_POLICY", policy.to_owned())),
+        );
         Ok(Recipe {
             command: vec![
-                PROGRAM.into(),
+                node.path.clone().into_os_string(),
                 "--require".into(),
                 machine.clone().into_os_string(),
                 script.into_os_string(),
             ],
-            environment: vec![
-                variable("TEN_COUNTERS_WORKERS", workers.to_string()),
-                variable("TEN_COUNTERS_PORT", address.port().to_string()),
-            ],
+            environment,
             ready_by: ReadyBy::Answers {
                 address,
                 prefix: "Worker ",

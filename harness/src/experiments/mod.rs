@@ -85,7 +85,9 @@ impl Experiment {
                 "how many times what one worker serves do ten serve, processes and threads"
             }
             Self::Scaling => "throughput, efficiency and CPU time per request by number of cores",
-            Self::ScalingGuests => "the same of the guests that can be given workers",
+            Self::ScalingGuests => {
+                "the same of Node's cluster, and of other guests where they are named"
+            }
             Self::Fidelity => "how true emulated cores are to real ones",
             Self::Grid => {
                 "every way to build a server that there is, processes against threads with all else equal"
@@ -164,6 +166,8 @@ struct Ask<'a> {
     connections: u32,
     cores: &'a CorePlan,
     contenders: Vec<&'a dyn Contender>,
+    /// Whether the user asked for these contenders by name.
+    named: bool,
 }
 
 /// The experiments of a run, in the order of measurement.
@@ -182,6 +186,7 @@ pub fn drafts(
         connections: choice.connections,
         cores,
         contenders: chosen.into_iter().map(AsRef::as_ref).collect(),
+        named: !choice.servers.is_empty(),
     };
     let drafts: Vec<Draft> = choice
         .experiments

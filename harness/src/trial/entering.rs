@@ -153,13 +153,9 @@ fn place(
     slots: &Slots,
     range: Range<usize>,
 ) -> Result<(), Trouble> {
-    let main = resources::children_of(server.guard_pid());
-    let mut workers: Vec<i32> = main
-        .iter()
-        .flat_map(|&pid| resources::children_of(pid))
-        .collect();
+    let mut workers = server.worker_pids();
     if workers.is_empty() {
-        workers = main;
+        workers = resources::children_of(server.guard_pid());
     }
     workers.sort_unstable();
     if workers.len() != range.len() {

@@ -156,11 +156,15 @@ fn stats() -> Vec<Stat> {
         .collect()
 }
 
+/// Children of a process.
+pub fn children_of(parent: i32) -> Vec<i32> {
+    let children = stats().into_iter().filter(|stat| stat.ppid == parent);
+    children.map(|stat| stat.pid).collect()
+}
+
 /// The guards that a `counters` has started: its children.
 pub fn guards_of(counters: &Child) -> Vec<i32> {
-    let parent = counters.id().cast_signed();
-    let guards = stats().into_iter().filter(|stat| stat.ppid == parent);
-    guards.map(|stat| stat.pid).collect()
+    children_of(counters.id().cast_signed())
 }
 
 /// The only one.

@@ -1,9 +1,7 @@
-//! One process whose workers are threads that steal work from one another: tokio's multi-thread
-//! runtime.
+//! Threads that steal work from one another: tokio's multi-thread runtime.
 //!
-//! The first thread serves nothing, like the primary of a cluster: it waits for orders, outside
-//! the runtime, so that it is heard even while every worker is blocked. The accept loop is a task
-//! like any other, run by whichever worker is free, and so is every connection.
+//! The accept loop is a task like any other, run by whichever worker is free, and so is every
+//! connection.
 //!
 //! The runtime starts all its threads as it is made. Each says so, having joined its slot if it was
 //! given one, before it looks for work, and the server is ready once all have said so. A thread
@@ -29,48 +27,46 @@ use std::{
 };
 
 use nix::sys::signal::Signal;
-use schema::{Accept, Model, Style, Worker};
+use schema::Model;
 use tokio::runtime::{self, Runtime};
 
 use crate::{
-    accept::{self, Sharing},
+    accept::shared::{self, Sharing},
     drain::{Drain, DrainWatch},
     end::End,
     failure::Failure,
-    limits,
+    ledger::Ledger,
     listener::listen,
+    messages::{self, WorkerEnd},
     options::ThreadsOptions,
     poll, say,
     signals::Signals,
     slot::{self, Slot},
     spin::Spin,
     tally,
-};
-
-/// Its cell of the grid.
-pub const MODEL: Model = Model {
-    worker: Worker::Thread,
-    style: Style::Evented,
-    accept: Accept::Stealing,
+    threads::front_desk,
 };
 
 /// Serve until told to stop.
 ///
 /// # Errors
 /// See [`Failure`].
-pub fn run(options: &ThreadsOptions) -> Result<(), Failure> {
-    limits::check()?;
+pub fn run(options: &ThreadsOptions, model: Model) -> Result<(), Failure> {
     // Before there is another thread: each takes the signal mask of the one that makes it.
     let signals = Signals::take(&[Signal::SIGTERM, Signal::SIGINT])?;
     let workers = options.pool.workers()?;
     let (listener, address) = listen(options.server.socket_address())?;
-    let runtime = start_workers(workers, options.worker.slots.clone())?;
+    let ledger = Ledger::new(workers)?;
+    let (mut post, link) = messages::between_threads()?;
+    let runtime = start_workers(ledger, workers, options.worker.slots.clone(), link)?;
     let (drain, watch) = Drain::new();
     start_accepting(&runtime, listener, options.worker.spin, watch)?;
-    say::ready(address, MODEL, workers);
+    front_desk::announce(&mut post, ledger);
+    say::ready(address, model, workers);
 
     while !signals.pending()?.stop {
-        poll::readable(&[signals.as_fd()], None)?;
+        poll::readable(&[signals.as_fd(), post.fd()], None)?;
+        front_desk::answer(&mut post, ledger);
     }
     let end = drain_workers(&runtime, drain, &signals, options.server.drain_timeout)?;
     end.report("threads");
@@ -80,13 +76,20 @@ pub fn run(options: &ThreadsOptions) -> Result<(), Failure> {
 }
 
 /// Make the runtime, and wait until every worker runs where it is to run.
-fn start_workers(workers: u32, slots: Vec<Slot>) -> Result<Runtime, Failure> {
+fn start_workers(
+    ledger: Ledger,
+    workers: u32,
+    slots: Vec<Slot>,
+    link: WorkerEnd,
+) -> Result<Runtime, Failure> {
     let workers = workers as usize;
     let threads = AtomicUsize::new(0);
     let (teller, told) = mpsc::channel();
+    let (end, dispatcher) = link.evented();
     let start = move || {
-        tally::begin();
         let number = threads.fetch_add(1, Ordering::Relaxed);
+        tally::begin(ledger, number);
+        messages::install(end.clone());
         // Nobody listens any more once another thread was refused by its slot.
         let _ = teller.send(slot::join(&slots, number));
     };
@@ -100,6 +103,7 @@ fn start_workers(workers: u32, slots: Vec<Slot>) -> Result<Runtime, Failure> {
     for joined in told.iter().take(workers) {
         joined?;
     }
+    runtime.spawn(dispatcher.run());
     Ok(runtime)
 }
 
@@ -112,7 +116,7 @@ fn start_accepting(
     // Registers with the runtime's epoll, which the current thread has to name.
     let _entered = runtime.enter();
     let listener = tokio::net::TcpListener::from_std(listener)?;
-    runtime.spawn(accept::run(listener, Sharing::Sole, spin, watch));
+    runtime.spawn(shared::run(listener, Sharing::Sole, spin, watch));
     Ok(())
 }
 

@@ -1,4 +1,4 @@
-//! How a new connection finds its worker, where all workers wait on one listener.
+//! Event loops that all wait on one listener.
 //!
 //! # What the kernel does
 //! Each worker registers the same listening socket with an epoll instance of its own, and the
@@ -36,7 +36,8 @@ use tokio::{
     task::yield_now,
 };
 
-use crate::{connection, drain::DrainWatch, listener::BACKLOG, say, spin::Spin, tally};
+use super::{adopt, adopt_registered};
+use crate::{drain::DrainWatch, listener::BACKLOG, say, spin::Spin};
 
 /// How long to leave a listener alone that gives no connections for want of descriptors or memory.
 /// Both come back when connections end, and nothing tells of that.
@@ -51,9 +52,32 @@ pub enum Sharing {
     WithOthers,
 }
 
+/// A listener that an event loop waits for.
+pub trait Listening: Send {
+    /// The next connection.
+    fn accept(&mut self) -> impl Future<Output = io::Result<TcpStream>> + Send;
+    /// Without the event loop.
+    fn into_std(self) -> io::Result<std::net::TcpListener>;
+}
+
+impl Listening for TcpListener {
+    async fn accept(&mut self) -> io::Result<TcpStream> {
+        TcpListener::accept(self).await.map(|(stream, _)| stream)
+    }
+
+    fn into_std(self) -> io::Result<std::net::TcpListener> {
+        TcpListener::into_std(self)
+    }
+}
+
 /// Accept connections and serve each as a task of its own, until the drain begins; then take what
 /// the kernel has already accepted for this listener, and close it.
-pub async fn run(listener: TcpListener, sharing: Sharing, spin: Spin, mut drain: DrainWatch) {
+pub async fn run(
+    mut listener: impl Listening,
+    sharing: Sharing,
+    spin: Spin,
+    mut drain: DrainWatch,
+) {
     let mut complained = false;
     loop {
         let accepted = tokio::select! {
@@ -62,8 +86,8 @@ pub async fn run(listener: TcpListener, sharing: Sharing, spin: Spin, mut drain:
             accepted = listener.accept() => accepted,
         };
         match accepted {
-            Ok((stream, _)) => {
-                adopt(stream, spin, &drain);
+            Ok(stream) => {
+                adopt_registered(stream, spin, &drain);
                 if sharing == Sharing::WithOthers {
                     let_others_accept().await;
                 }
@@ -87,19 +111,14 @@ pub async fn run(listener: TcpListener, sharing: Sharing, spin: Spin, mut drain:
     take_queue(listener, spin, &drain);
 }
 
-fn adopt(stream: TcpStream, spin: Spin, drain: &DrainWatch) {
-    tally::count_connection();
-    tokio::spawn(connection::serve(stream, drain.admit(), spin));
-}
-
-async fn let_others_accept() {
+pub(super) async fn let_others_accept() {
     yield_now().await;
     // Linux has no way for this to fail.
     let _ = sched_yield();
 }
 
 /// The client gave up before it was accepted: no reason to wait before the next one.
-fn concerns_one_connection(error: &io::Error) -> bool {
+pub(super) fn concerns_one_connection(error: &io::Error) -> bool {
     matches!(
         error.kind(),
         io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionReset
@@ -109,7 +128,7 @@ fn concerns_one_connection(error: &io::Error) -> bool {
 /// Clients in the kernel's queue are connected as far as they know, and closing the last descriptor
 /// of the listener would reset them. They get their answers instead. No more than the queue can
 /// hold, for while it is emptied it may fill.
-fn take_queue(listener: TcpListener, spin: Spin, drain: &DrainWatch) {
+fn take_queue(listener: impl Listening, spin: Spin, drain: &DrainWatch) {
     // Without the runtime: it accepts only once its epoll has reported a connection.
     let Ok(listener) = listener.into_std() else {
         return;
@@ -118,9 +137,7 @@ fn take_queue(listener: TcpListener, spin: Spin, drain: &DrainWatch) {
         let Ok((stream, _)) = listener.accept() else {
             return;
         };
-        if stream.set_nonblocking(true).is_ok()
-            && let Ok(stream) = TcpStream::from_std(stream)
-        {
+        if stream.set_nonblocking(true).is_ok() {
             adopt(stream, spin, drain);
         }
     }

@@ -1,0 +1,285 @@
+//! Guests as they come: each that is installed is measured, answers by its workers and leaves nobody
+//! behind, and each that is not is told with the cure.
+
+mod support;
+
+use std::{
+    collections::BTreeSet,
+    fs,
+    path::Path,
+    process::{Child, Command, Stdio},
+};
+
+use cores::Cgroups;
+use procfs::{
+    net::TcpState,
+    process::{FDTarget, Process},
+};
+use schema::{Measured, Outcome};
+use support::{
+    COUNTERS, SHORT, bin_dir, children_of, failures, guard_of, has, lives, measured, observations,
+    program, run_of, short_run, stderr, stdout, turn, wait_for_tree,
+};
+
+const WORKERS: usize = 2;
+const CONNECTIONS: u64 = 8;
+
+/// `counters run` of one cell of one guest.
+fn run_of_one(guest: &str, out: &Path) -> Command {
+    let mut command = Command::new(COUNTERS);
+    command
+        .args(["run", "--preset", "smoke", "--only", "throughput"])
+        .args(["--servers", guest, "--workers", &WORKERS.to_string()])
+        .args(["--connections", &CONNECTIONS.to_string()])
+        .args(SHORT)
+        .arg("--bin-dir")
+        .arg(bin_dir())
+        .arg("--out")
+        .arg(out)
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped());
+    command
+}
+
+/// The first trial: a second one, of other processes, may follow where the machine was not quiet.
+fn first_trial(dir: &Path) -> Measured {
+    let first = observations(dir).into_iter().next().unwrap();
+    match first.outcome {
+        Outcome::Measured(measured) => *measured,
+        other => panic!("{}: {other:?}", first.cell),
+    }
+}
+
+fn only(pids: &[i32]) -> i32 {
+    assert_eq!(pids.len(), 1, "{pids:?}");
+    pids[0]
+}
+
+/// Runs it, looks at its processes meanwhile, and at what it left.
+#[track_caller]
+fn assert_measured_by_its_workers(guest: &str) -> Measured {
+    let folder = tempfile::tempdir().unwrap();
+    let mut counters: Child = run_of_one(guest, folder.path()).spawn().unwrap();
+    // A guard, the guest's main process, its workers; nothing else that is started is as large.
+    let tree = wait_for_tree(&mut counters, 2 + WORKERS);
+    let main = only(&children_of(guard_of(&counters)));
+    let workers: BTreeSet<u64> = children_of(main)
+        .into_iter()
+        .map(|pid| u64::from(pid.unsigned_abs()))
+        .collect();
+    assert_eq!(workers.len(), WORKERS, "{guest}");
+    let output = counters.wait_with_output().unwrap();
+    assert_eq!(
+        output.status.code(),
+        Some(0),
+        "{guest}: {}",
+        stderr(&output)
+    );
+
+    let trial = first_trial(folder.path());
+    let load = &trial.load;
+    assert!(load.completed > 0, "{guest}");
+    assert_eq!(
+        (load.errors, load.timeouts),
+        (0, 0),
+        "{guest}: {:?}",
+        load.error_kinds
+    );
+    let answered: BTreeSet<u64> = load.requests_by_worker.keys().copied().collect();
+    assert!(
+        !answered.is_empty() && answered.is_subset(&workers),
+        "{guest}: answers of {answered:?} instead of {workers:?}"
+    );
+    assert_eq!(
+        load.requests_by_worker.values().sum::<u64>(),
+        load.completed,
+        "{guest}"
+    );
+    assert_eq!(trial.server.processes as usize, 1 + WORKERS, "{guest}");
+    assert_eq!(trial.stop, None, "{guest}");
+    let left: Vec<_> = tree.into_iter().filter(|&pid| lives(pid)).collect();
+    assert!(left.is_empty(), "{guest} left {left:?}");
+    trial
+}
+
+#[test]
+fn nginx_with_one_listener_is_measured_by_its_workers() {
+    let _turn = turn();
+    if has("nginx") {
+        assert_measured_by_its_workers("nginx-shared");
+    }
+}
+
+#[test]
+fn nginx_with_a_listener_for_each_worker_is_measured_by_its_workers() {
+    let _turn = turn();
+    if has("nginx") {
+        assert_measured_by_its_workers("nginx-reuseport");
+    }
+}
+
+#[test]
+fn nodes_cluster_is_measured_by_its_workers_with_either_policy() {
+    let _turn = turn();
+    if has("node") {
+        for guest in ["node-cluster", "node-cluster-none"] {
+            assert_measured_by_its_workers(guest);
+        }
+    }
+}
+
+#[test]
+fn gunicorn_is_measured_by_its_workers_with_a_connection_for_each_request() {
+    let _turn = turn();
+    if has("gunicorn") {
+        let load = assert_measured_by_its_workers("gunicorn-sync").load;
+        // The connections of the first answers may have been made before the window.
+        assert!(
+            load.connections_opened + CONNECTIONS >= load.completed,
+            "{load:?}"
+        );
+    }
+}
+
+/// Which of these processes hold a socket that listens.
+fn listening(pids: &BTreeSet<i32>) -> BTreeSet<i32> {
+    let sockets = procfs::net::tcp().unwrap();
+    let listeners: BTreeSet<u64> = sockets
+        .into_iter()
+        .filter(|socket| socket.state == TcpState::Listen)
+        .map(|socket| socket.inode)
+        .collect();
+    let listens = |pid: i32| {
+        // A process that ends meanwhile holds nothing.
+        let files = Process::new(pid).and_then(|process| process.fd());
+        files.into_iter().flatten().flatten().any(
+            |file| matches!(file.target, FDTarget::Socket(inode) if listeners.contains(&inode)),
+        )
+    };
+    pids.iter().copied().filter(|&pid| listens(pid)).collect()
+}
+
+#[test]
+fn the_surroundings_do_not_change_who_listens_in_nodes_cluster() {
+    let _turn = turn();
+    if !has("node") {
+        return;
+    }
+    for (guest, other, listeners) in [
+        ("node-cluster", "none", 1),
+        ("node-cluster-none", "rr", 1 + WORKERS),
+    ] {
+        let folder = tempfile::tempdir().unwrap();
+        let mut counters = run_of_one(guest, folder.path())
+            .env("NODE_CLUSTER_SCHED_POLICY", other)
+            .spawn()
+            .unwrap();
+        let tree = wait_for_tree(&mut counters, 2 + WORKERS);
+        let mut seen = BTreeSet::new();
+        while counters.try_wait().unwrap().is_none() {
+            seen.extend(listening(&tree));
+        }
+        assert_eq!(seen.len(), listeners, "{guest}: {seen:?}");
+    }
+}
+
+#[test]
+fn workers_of_guests_have_an_emulated_core_each() {
+    let _turn = turn();
+    if let Err(unavailable) = Cgroups::here() {
+        eprintln!("skipped: {unavailable}");
+        return;
+    }
+    let guests = [
+        ("nginx", "nginx-shared"),
+        ("nginx", "nginx-reuseport"),
+        ("node", "node-cluster-none"),
+        ("gunicorn", "gunicorn-sync"),
+    ];
+    let present: Vec<_> = guests
+        .into_iter()
+        .filter(|(program, _)| has(program))
+        .map(|(_, guest)| guest)
+        .collect();
+    if present.is_empty() {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let timing = ["--warm-up", "200ms", "--measure", "300ms", "--blocks", "1"];
+    let output = run_of("scaling-guests", folder.path(), &timing)
+        .args(["--core-kind", "emulated", "--servers", &present.join(",")])
+        .output()
+        .unwrap();
+    assert!(
+        failures(folder.path()).is_empty(),
+        "{:?}: {}",
+        failures(folder.path()),
+        stderr(&output)
+    );
+    let measured = measured(folder.path());
+    assert_eq!(measured.len(), 2 * present.len(), "{}", stderr(&output));
+    for (cell, trial) in measured {
+        let workers = if cell.contains("-w2-") { 2 } else { 1 };
+        assert_eq!(trial.slots.len(), workers, "{cell}");
+        assert!(trial.slots.iter().any(|slot| slot.given_ns > 0), "{cell}");
+        assert_eq!(trial.load.errors, 0, "{cell}: {:?}", trial.load.error_kinds);
+    }
+}
+
+#[test]
+fn guests_that_are_not_installed_are_reported_with_the_cure() {
+    let _turn = turn();
+    let folder = tempfile::tempdir().unwrap();
+    let guests = [
+        ("nginx-shared", "nginx", "nginx"),
+        ("nginx-reuseport", "nginx", "nginx"),
+        ("node-cluster-none", "node", "nodejs"),
+        ("gunicorn-sync", "gunicorn", "gunicorn"),
+    ];
+    let named = guests.map(|(guest, ..)| guest).join(",");
+    let output = short_run(folder.path(), &format!("single,{named}"))
+        .env("PATH", folder.path().join("nothing-here"))
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    let absent: Vec<_> = observations(folder.path())
+        .into_iter()
+        .filter_map(|observation| match observation.outcome {
+            Outcome::NotMeasured { reason, cure } => Some((observation.cell, reason, cure)),
+            _ => None,
+        })
+        .collect();
+    let text = fs::read_to_string(folder.path().join("report.md")).unwrap();
+    for (guest, program, package) in guests {
+        let reason = format!("{program} not found");
+        let cure = format!("install it with: apt-get install {package}");
+        for workers in 1..=2 {
+            let cell = format!("{guest}-w{workers}-hello");
+            let expected = (cell, reason.clone(), cure.clone());
+            assert!(absent.contains(&expected), "{expected:?} not in {absent:?}");
+        }
+        let told = format!("not measured: {reason}, {cure}");
+        assert!(text.contains(guest) && text.contains(&told), "{text}");
+    }
+}
+
+#[test]
+fn a_server_is_found_in_the_sbin_beside_a_bin_of_path() {
+    let folder = tempfile::tempdir().unwrap();
+    let (bin, sbin) = (folder.path().join("bin"), folder.path().join("sbin"));
+    fs::create_dir(&sbin).unwrap();
+    program(
+        &sbin,
+        "nginx",
+        "#!/bin/sh\necho 'nginx version: nginx/9.8.7 (Ours)' >&2\n",
+    );
+    let output = Command::new(COUNTERS)
+        .args(["list", "--bin-dir"])
+        .arg(bin_dir())
+        .env("PATH", bin)
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    assert_eq!(stdout(&output).matches("[9.8.7]").count(), 2);
+}

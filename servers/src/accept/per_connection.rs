@@ -1,0 +1,1 @@
+//! A worker for each connection.

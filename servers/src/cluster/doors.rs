@@ -1,0 +1,186 @@
+//! What the primary holds so that connections find workers: by accept policy, listeners or an acceptor.
+//!
+//! All of it is made before there is a worker and outlives every one of them, so nothing that waits in
+//! the kernel is lost when workers come and go.
+
+use std::{
+    io,
+    net::{SocketAddr, TcpListener, TcpStream},
+};
+
+use nix::unistd::Pid;
+use schema::{Accept, Model, Style};
+
+use crate::{
+    accept::{
+        handoff::{
+            acceptor::Acceptor,
+            lane::{self, SocketLane},
+        },
+        reuseport::Group,
+    },
+    failure::Failure,
+    listener::listen_for,
+    options::Wake,
+    worker::Intake,
+};
+
+/// By policy.
+#[derive(Debug)]
+pub enum Doors {
+    /// One listener for all, behind a lock or not.
+    Shared {
+        /// That of all workers.
+        listener: Option<TcpListener>,
+        /// Whom a connection wakes.
+        wake: Wake,
+    },
+    /// A listener for each seat.
+    Reuseport(Group),
+    /// One acceptor.
+    Handoff {
+        /// Accepts and deals.
+        acceptor: Acceptor<Pid, TcpStream>,
+        /// Whether workers wait for their connections in the kernel.
+        blocking: bool,
+    },
+}
+
+/// What a worker about to be made gets of the doors, and what stays.
+#[derive(Debug)]
+pub struct Key {
+    /// The worker's.
+    pub intake: Intake,
+    /// The primary's, where connections are handed to the worker.
+    pub lane: Option<SocketLane>,
+}
+
+impl Doors {
+    /// For so many workers of this model; the result names the real address.
+    ///
+    /// # Errors
+    /// See [`Failure`].
+    pub fn open(
+        model: Model,
+        wake: Wake,
+        address: SocketAddr,
+        workers: usize,
+    ) -> Result<(Self, SocketAddr), Failure> {
+        let blocking = model.style == Style::Blocking;
+        Ok(match model.accept {
+            Accept::Reuseport => {
+                let group = Group::listen(address, workers, blocking)?;
+                let address = group.address();
+                (Self::Reuseport(group), address)
+            }
+            Accept::Handoff => {
+                let (listener, address) = listen_for(address, false)?;
+                let acceptor = Acceptor::new(listener, blocking);
+                (Self::Handoff { acceptor, blocking }, address)
+            }
+            _ => {
+                let (listener, address) = listen_for(address, blocking)?;
+                let shared = Self::Shared {
+                    listener: Some(listener),
+                    wake,
+                };
+                (shared, address)
+            }
+        })
+    }
+
+    /// For the next worker of `seat`.
+    ///
+    /// # Errors
+    /// No descriptor is left.
+    pub fn key(&self, seat: usize) -> io::Result<Key> {
+        let (intake, lane) = match self {
+            Self::Shared { listener, wake } => {
+                let intake = Intake::Shared {
+                    listener: listener
+                        .as_ref()
+                        .ok_or(io::ErrorKind::NotFound)?
+                        .try_clone()?,
+                    wake: *wake,
+                };
+                (intake, None)
+            }
+            Self::Reuseport(group) => (Intake::Own(group.of_seat(seat)?), None),
+            Self::Handoff { blocking, .. } => {
+                let (lane, line) = lane::to_process(*blocking)?;
+                (Intake::Line(line), Some(lane))
+            }
+        };
+        Ok(Key { intake, lane })
+    }
+
+    /// There is one seat more, `seats` now.
+    ///
+    /// # Errors
+    /// There can be no listener for it.
+    pub fn grow(&mut self, seats: usize) -> Result<(), Failure> {
+        if let Self::Reuseport(group) = self {
+            while group.len() < seats {
+                group.grow()?;
+            }
+            group.steer(seats)?;
+        }
+        Ok(())
+    }
+
+    /// There are only `seats` left: no new connections for the others.
+    ///
+    /// # Errors
+    /// The kernel takes no such orders; connections may then be lost as a listener is closed.
+    pub fn narrow(&self, seats: usize) -> io::Result<()> {
+        match self {
+            Self::Reuseport(group) => group.steer(seats),
+            Self::Shared { .. } | Self::Handoff { .. } => Ok(()),
+        }
+    }
+
+    /// Nobody is left in the seats from `seats` on.
+    pub fn shrink(&mut self, seats: usize) {
+        if let Self::Reuseport(group) = self
+            && group.len() > seats
+        {
+            while group.len() > seats {
+                group.shrink();
+            }
+            // The kernel's own hash again; where that fails, shares stay as they were drawn.
+            let _ = group.steer(seats);
+        }
+    }
+
+    /// A worker accepts connections.
+    pub fn join(&mut self, worker: Pid) {
+        if let Self::Handoff { acceptor, .. } = self {
+            acceptor.join(worker);
+        }
+    }
+
+    /// A worker is to accept no more.
+    pub fn retire(&mut self, worker: Pid) {
+        if let Self::Handoff { acceptor, .. } = self {
+            acceptor.retire(worker);
+        }
+    }
+
+    /// A worker has ended; what it held is free.
+    pub fn leave(&mut self, worker: Pid) {
+        match self {
+            Self::Handoff { acceptor, .. } => acceptor.leave(worker),
+            Self::Shared { .. } | Self::Reuseport(_) => {}
+        }
+    }
+
+    /// Accept nothing more: the kernel takes connections for a listener as long as anyone holds it.
+    /// What an acceptor holds is passed to `workers` in turn, whatever they have.
+    pub fn close(&mut self, workers: &[Pid], pass: impl FnMut(Pid, &mut TcpStream) -> bool) {
+        match self {
+            Self::Shared { listener, .. } => *listener = None,
+            Self::Reuseport(group) => group.close(),
+            Self::Handoff { acceptor, .. } => acceptor.close(workers, pass),
+        }
+    }
+}
