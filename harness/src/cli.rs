@@ -46,7 +46,7 @@ pub enum Command {
     Compare(Box<CompareArgs>),
     /// Drive load at a URL: a closed loop, or with --rate an open one
     Load(Box<LoadArgs>),
-    /// Show experiments, servers and guests, and whether this machine has them
+    /// Show experiments, servers and guests, whether this machine has them, and the model grid
     List(ListArgs),
     /// Run a command that cannot outlive this program (used by `run` and `list`)
     #[command(hide = true)]
@@ -56,7 +56,7 @@ pub enum Command {
 /// `counters run`.
 #[derive(Args, Clone, Debug)]
 pub struct RunArgs {
-    /// How much time to spend: smoke under 20 s of measuring, quick about 3 minutes, full about 40
+    /// How much time to spend: smoke under 20 s of measuring, quick under 5 minutes, full about an hour
     #[arg(long, value_enum, default_value = "quick")]
     pub preset: PresetArg,
     /// Only these experiments (see `counters list`)

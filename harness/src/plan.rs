@@ -18,7 +18,7 @@ const BETWEEN_TRIALS: Duration = Duration::from_millis(200);
 
 /// Load before the window of what follows a measurement; the server is warm by then, and its
 /// connections are new.
-pub const THEN_WARM_UP: Duration = Duration::from_millis(100);
+pub const THEN_WARM_UP: Duration = Duration::from_millis(50);
 /// Below this a window holds too few requests for its 99th percentile.
 const LEAST_THEN: Duration = Duration::from_millis(200);
 

@@ -40,6 +40,7 @@ mod thread_usage;
 mod transport;
 mod window;
 mod witness;
+mod worker_counts;
 
 pub use self::{
     checks::checks,

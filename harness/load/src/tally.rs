@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use schema::{CpuTime, ErrorCount, ErrorKind, LoadResult};
 
-use crate::{arrivals::Observed, latencies::Latencies};
+use crate::{arrivals::Observed, latencies::Latencies, worker_counts::WorkerCounts};
 
 /// The times of one request, ns since the load began.
 #[derive(Clone, Copy, Debug, Default)]
@@ -153,10 +153,10 @@ impl Tally {
             (none @ None, more) => none.clone_from(more),
             (Some(_), None) => {}
         }
-        for &(worker, count) in &other.requests.counts {
+        for &(worker, count) in other.requests.all() {
             self.requests.add(worker, count);
         }
-        for &(worker, count) in &other.connections.counts {
+        for &(worker, count) in other.connections.all() {
             self.connections.add(worker, count);
         }
     }
@@ -188,8 +188,8 @@ impl Tally {
             service: latencies.service,
             connection_wait: latencies.connection_wait,
             lateness: latencies.lateness,
-            requests_by_worker: self.requests.counts.iter().copied().collect(),
-            connections_by_worker: self.connections.counts.iter().copied().collect(),
+            requests_by_worker: self.requests.all().iter().copied().collect(),
+            connections_by_worker: self.connections.all().iter().copied().collect(),
             answers_by_another_worker: self.from_another_worker,
             mean_busy_connections: self.busy_ns as f64 / self.elapsed_ns.max(1) as f64,
             mean_busy_completed: (self.busy_ns.cast_signed() + self.beside_completed_ns) as f64
@@ -211,38 +211,6 @@ impl Tally {
 fn both(one: Option<u64>, two: Option<u64>) -> Option<u64> {
     one.zip(two)
         .map_or(one.or(two), |(one, two)| Some(one + two))
-}
-
-/// A number by worker id. Workers are few and answers come in runs, so the last one is tried first
-/// and the rest are searched in a row.
-#[derive(Debug, Default)]
-struct WorkerCounts {
-    counts: Vec<(u64, u64)>,
-    last: usize,
-}
-
-impl WorkerCounts {
-    fn count(&mut self, worker: u64) {
-        if let Some((id, count)) = self.counts.get_mut(self.last)
-            && *id == worker
-        {
-            *count += 1;
-            return;
-        }
-        self.add(worker, 1);
-    }
-
-    fn add(&mut self, worker: u64, more: u64) {
-        self.last = self
-            .counts
-            .iter()
-            .position(|&(id, _)| id == worker)
-            .unwrap_or_else(|| {
-                self.counts.push((worker, 0));
-                self.counts.len() - 1
-            });
-        self.counts[self.last].1 += more;
-    }
 }
 
 #[cfg(test)]

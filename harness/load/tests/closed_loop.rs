@@ -11,10 +11,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use load::{LoadError, LoadSpec, Window, start};
-use schema::{ErrorKind, Pace, Reuse};
+use load::{Expectation, LoadError, LoadSpec, Window, start};
+use schema::{Arrivals, ErrorKind, OpenLoop, Pace, Reuse};
 
-use support::{answering, cpu, hello, load, only_error, read_request, serve, spec};
+use support::{answering, cpu, hello, last_hello, load, only_error, read_request, serve, spec};
 
 #[test]
 fn correct_answers_are_counted_by_worker() {
@@ -127,6 +127,72 @@ fn a_connection_for_each_request_is_made_where_the_server_closes() {
         result.completed > 4 && result.connections_opened > 4,
         "{result:?}"
     );
+}
+
+#[test]
+fn a_kept_connection_that_the_server_ends_with_an_answer_is_made_anew_without_an_error() {
+    for pace in [
+        Pace::ClosedLoop { think_ns: 0 },
+        Pace::OpenLoop(OpenLoop {
+            from_per_s: 2_000.0,
+            to_per_s: 2_000.0,
+            arrivals: Arrivals::Constant,
+            seed: 1,
+        }),
+    ] {
+        let address = answering(|number| {
+            if number % 10 == 9 {
+                last_hello(7)
+            } else {
+                hello(7)
+            }
+        });
+        let result = load(LoadSpec {
+            pace,
+            warm_up: Duration::from_millis(50),
+            ..spec(address)
+        })
+        .unwrap()
+        .result;
+        assert_eq!((result.errors, result.timeouts), (0, 0), "{result:?}");
+        // Connections are made when they are needed, the last ones after the window perhaps.
+        let ended = result.completed / 10;
+        let opened = result.connections_opened;
+        assert!(opened > 0 && opened + 5 >= ended, "{result:?}");
+        assert!(opened <= ended + 5, "{result:?}");
+    }
+}
+
+#[test]
+fn a_greeting_and_dots_are_counted_by_worker_and_any_other_body_is_an_error() {
+    let with_dots = |length: usize| {
+        let mut body = b"Hello from worker 7\n".to_vec();
+        body.resize(length, b'.');
+        body
+    };
+    let address = answering(move |number| {
+        let mut body = with_dots(if number == 40 { 3_999 } else { 4_000 });
+        if number == 20 {
+            body[2_000] = b'x';
+        }
+        let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n", body.len());
+        [head.into_bytes(), body].concat()
+    });
+    let result = load(LoadSpec {
+        expect: Expectation::HelloAndDots { length: 4_000 },
+        ..spec(address)
+    })
+    .unwrap()
+    .result;
+    let (kind, first) = only_error(&result);
+    assert_eq!((kind, result.errors), (ErrorKind::Body, 2));
+    assert!(
+        first.contains("of 4000 bytes") && first.contains("and dots up to 4000 bytes"),
+        "{first}"
+    );
+    let counted: Vec<_> = result.requests_by_worker.into_iter().collect();
+    assert_eq!(counted, [(7, result.completed)]);
+    assert!(result.completed > 40);
 }
 
 #[test]

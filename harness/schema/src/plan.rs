@@ -121,9 +121,9 @@ pub enum StopReason {
 pub enum Preset {
     /// Under 20 s of measuring: does everything work?
     Smoke,
-    /// Under 3 minutes of measuring: the default.
+    /// Under 5 minutes: the default.
     Quick,
-    /// About 30 minutes.
+    /// About an hour.
     Full,
 }
 

@@ -54,6 +54,12 @@ pub fn name_of(model: Model) -> String {
     model.to_string().replace('/', "-")
 }
 
+/// The cell of the grid that a contender stands for; nothing where it only lies in one.
+pub fn stands_for(contender: &dyn Contender) -> Option<Model> {
+    let model = contender.model();
+    (contender.name() == name_of(model)).then_some(model)
+}
+
 /// Every server, found or not: the basic three first.
 pub fn servers(binaries: &Binaries) -> Vec<OwnServer> {
     let basic = [single(binaries), cluster(binaries), threads(binaries)];

@@ -1,17 +1,24 @@
 //! What questions are put to the servers: which cells an experiment is made of, what is measured
 //! together, and which ratios must be narrow. One file for each experiment.
 
+mod balance;
 mod fidelity;
+mod grid;
 mod guests;
 mod headline;
 mod scaling;
+mod stevens;
 mod throughput;
 
 use std::collections::BTreeSet;
 
 use schema::{Cell, CorePlan, Cores, Origin, Preset, Reuse, Workload};
 
-use crate::{contenders::Contender, exit::usage, plan::Draft};
+use crate::{
+    contenders::{Contender, Workers, own},
+    exit::usage,
+    plan::Draft,
+};
 
 /// Connections of the closed loop for each worker, where it is asked how throughput grows with
 /// workers: each then sees the same load whatever their number, and as many requests wait for it
@@ -34,8 +41,14 @@ pub enum Experiment {
     ScalingGuests,
     /// Emulated cores against real ones.
     Fidelity,
+    /// Every model that can be, processes against threads.
+    Grid,
     /// Capacity of a few CPUs by number of workers.
     Throughput,
+    /// The nine designs of a book.
+    Stevens,
+    /// Who of the workers serves how much.
+    Balance,
 }
 
 impl Experiment {
@@ -45,7 +58,10 @@ impl Experiment {
         Self::Scaling,
         Self::ScalingGuests,
         Self::Fidelity,
+        Self::Grid,
         Self::Throughput,
+        Self::Stevens,
+        Self::Balance,
     ];
 
     /// The name on the command line and in the plan.
@@ -55,7 +71,10 @@ impl Experiment {
             Self::Scaling => "scaling",
             Self::ScalingGuests => "scaling-guests",
             Self::Fidelity => "fidelity",
+            Self::Grid => "grid",
             Self::Throughput => "throughput",
+            Self::Stevens => "stevens",
+            Self::Balance => "balance",
         }
     }
 
@@ -70,9 +89,16 @@ impl Experiment {
                 "the same of Node's cluster, and of other guests where they are named"
             }
             Self::Fidelity => "how true emulated cores are to real ones",
+            Self::Grid => {
+                "every way to build a server that there is, processes against threads with all else equal"
+            }
             Self::Throughput => {
                 "how many requests a second, for how much CPU time, by number of workers that share CPUs"
             }
+            Self::Stevens => {
+                "CPU time for each connection of the nine designs in UNIX Network Programming"
+            }
+            Self::Balance => "how evenly workers share what comes, and who of them is woken",
         }
     }
 
@@ -88,8 +114,22 @@ impl Experiment {
     pub fn of(preset: Preset) -> Vec<Self> {
         match preset {
             Preset::Smoke => vec![Self::Headline, Self::Scaling, Self::Throughput],
-            Preset::Quick | Preset::Full => Self::ALL.to_vec(),
+            Preset::Quick => vec![
+                Self::Headline,
+                Self::Scaling,
+                Self::ScalingGuests,
+                Self::Fidelity,
+                Self::Grid,
+            ],
+            Preset::Full => Self::ALL.to_vec(),
         }
+    }
+
+    /// The presets that run it where nothing is named.
+    pub fn presets(self) -> impl Iterator<Item = Preset> {
+        [Preset::Smoke, Preset::Quick, Preset::Full]
+            .into_iter()
+            .filter(move |&preset| Self::of(preset).contains(&self))
     }
 
     fn draft(self, ask: &Ask) -> Option<Draft> {
@@ -98,7 +138,10 @@ impl Experiment {
             Self::Scaling => scaling::draft(ask),
             Self::ScalingGuests => guests::draft(ask),
             Self::Fidelity => fidelity::draft(ask),
+            Self::Grid => Some(grid::draft(ask)),
             Self::Throughput => Some(throughput::draft(ask)),
+            Self::Stevens => Some(stevens::draft(ask)),
+            Self::Balance => Some(balance::draft(ask)),
         }
     }
 }
@@ -175,6 +218,23 @@ impl Ask<'_> {
         self.contenders.iter().filter(wanted).copied().collect()
     }
 
+    /// What stands for the cells of the grid, servers of ours beside them, and every guest.
+    fn of_the_grid(&self, beside: &[&str]) -> Vec<&dyn Contender> {
+        let wanted = |one: &&&dyn Contender| {
+            one.origin() == Origin::Guest
+                || own::stands_for(**one).is_some()
+                || beside.contains(&one.name())
+        };
+        self.contenders.iter().filter(wanted).copied().collect()
+    }
+
+    /// Workers of a server where all servers have as many: the most that were asked for, or as many as
+    /// there are CPUs, but at least four, so that there is something to share out.
+    fn pool(&self) -> u32 {
+        let cpus = u32::try_from(self.cores.server_cpus.len()).unwrap_or(u32::MAX);
+        self.workers.iter().copied().max().unwrap_or(cpus.max(4))
+    }
+
     /// Numbers of workers up to the number of cores.
     fn worker_counts(&self) -> Vec<u32> {
         if self.workers.is_empty() {
@@ -221,6 +281,32 @@ impl Ask<'_> {
             },
             workload,
             connections: CONNECTIONS_PER_WORKER * workers,
+            path: None,
+            reuse: Reuse::KeepAlive,
+            rate_per_s: None,
+            then_percent: None,
+            wakes: 0,
+        }
+    }
+
+    /// A cell whose workers share the CPUs that serve, alone in its set.
+    fn on_shared_cpus(&self, experiment: &str, contender: &dyn Contender, workers: u32) -> Cell {
+        let workers = match contender.workers() {
+            Workers::Any => workers,
+            Workers::Fixed(workers) => workers,
+        };
+        Cell {
+            id: format!("{experiment}-{}", contender.name()),
+            experiment: experiment.to_owned(),
+            server: contender.name().to_owned(),
+            origin: contender.origin(),
+            model: contender.model(),
+            workers,
+            cores: Cores::Shared,
+            cpus: self.cores.server_cpus.clone(),
+            copies: 1,
+            workload: Workload::Hello,
+            connections: self.connections,
             path: None,
             reuse: Reuse::KeepAlive,
             rate_per_s: None,
@@ -288,23 +374,4 @@ fn choose<'a, T>(
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_unknown_name_is_told_with_the_known_ones() {
-        let error = Experiment::named(&["speed".to_owned()])
-            .unwrap_err()
-            .to_string();
-        assert_eq!(
-            error,
-            "there is no experiment 'speed'; choose from: headline, scaling, scaling-guests, fidelity, throughput"
-        );
-    }
-
-    #[test]
-    fn the_ends_of_a_list_are_its_first_two_and_its_last() {
-        assert_eq!(ends(&[1, 2, 3, 4, 6, 8, 10]), [1, 2, 10]);
-        assert_eq!(ends(&[1]), [1]);
-    }
-}
+mod tests;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use schema::{Cell, Cores, Preset, Reuse, Workload};
+use schema::{Cell, Preset, Workload};
 
 use super::{Ask, Experiment, over_one_worker, scaling};
 use crate::{
@@ -25,21 +25,8 @@ pub(super) fn draft(ask: &Ask) -> Draft {
             };
             cells.extend(counts.into_iter().map(|workers| Cell {
                 id: format!("{}-w{workers}-{}", contender.name(), workload.name()),
-                experiment: name.to_owned(),
-                server: contender.name().to_owned(),
-                origin: contender.origin(),
-                model: contender.model(),
-                workers,
-                cores: Cores::Shared,
-                cpus: ask.cores.server_cpus.clone(),
-                copies: 1,
                 workload,
-                connections: ask.connections,
-                path: None,
-                reuse: Reuse::KeepAlive,
-                rate_per_s: None,
-                then_percent: None,
-                wakes: 0,
+                ..ask.on_shared_cpus(name, contender, workers)
             }));
         }
     }

@@ -74,6 +74,16 @@ pub fn hello(worker: u32) -> Vec<u8> {
     .into_bytes()
 }
 
+/// The same, after which the server closes.
+pub fn last_hello(worker: u32) -> Vec<u8> {
+    let body = format!("Hello from worker {worker}\n");
+    format!(
+        "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: {}\r\n\r\n{body}",
+        body.len()
+    )
+    .into_bytes()
+}
+
 /// A CPU that this process may use.
 pub fn cpu() -> u32 {
     let allowed = sched_getaffinity(Pid::from_raw(0)).unwrap();
