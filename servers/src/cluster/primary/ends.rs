@@ -31,7 +31,7 @@ impl Primary {
             return Ok(());
         };
         self.let_go(worker, &member);
-        let wanted = member.was_told();
+        let wanted = member.was_told() || (self.is_stopping() && !self.gave_up);
         if let Some((_, event)) = Event::exit(status, wanted) {
             self.tell(worker, member.seat, event);
         }
@@ -43,7 +43,7 @@ impl Primary {
             }
             self.close_empty_doors();
         } else if !self.is_stopping() {
-            self.mourn(worker, &member, status, answered)?;
+            self.mourn(worker, &member, status, answered);
         }
         if !self.is_stopping() {
             self.announce()?;
@@ -70,13 +70,7 @@ impl Primary {
     }
 
     /// A worker has died, and nobody had told it to.
-    fn mourn(
-        &mut self,
-        worker: Pid,
-        member: &Member,
-        status: WaitStatus,
-        answered: u64,
-    ) -> Result<(), PrimaryError> {
+    fn mourn(&mut self, worker: Pid, member: &Member, status: WaitStatus, answered: u64) {
         let seat = member.seat;
         let life = member.life(answered, is_by_order(status));
         match self.seats.lose(seat, worker, life, Instant::now()) {
@@ -93,9 +87,8 @@ impl Primary {
                     self.skip_renewal(seat);
                 }
             }
-            Loss::Holder(Outlook::CrashLoop) => self.leave_empty(seat)?,
+            Loss::Holder(Outlook::CrashLoop) => self.leave_empty(seat),
         }
-        Ok(())
     }
 
     fn respawned(&mut self, dead: Pid) {
@@ -114,10 +107,13 @@ impl Primary {
         );
     }
 
-    fn leave_empty(&mut self, seat: usize) -> Result<(), PrimaryError> {
+    /// No worker of that seat can start. Where none at all can, no cluster comes about and nobody
+    /// stays.
+    fn leave_empty(&mut self, seat: usize) {
         if self.phase == Phase::Beginning || self.crew.listening() == 0 {
-            self.abandon()?;
-            return Err(PrimaryError::FalseStarts);
+            self.phase = Phase::Stopping;
+            self.gave_up = true;
+            return;
         }
         say::trouble(
             "cluster",
@@ -127,16 +123,6 @@ impl Primary {
             ),
         );
         self.skip_renewal(seat);
-        Ok(())
-    }
-
-    /// No cluster comes about: nobody stays.
-    fn abandon(&mut self) -> Result<(), PrimaryError> {
-        self.stop();
-        while !self.crew.is_empty() {
-            self.wait()?;
-        }
-        Ok(())
     }
 }
 

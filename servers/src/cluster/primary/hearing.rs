@@ -33,12 +33,15 @@ impl Primary {
 
     fn take_signals(&mut self) -> Result<(), PrimaryError> {
         let (orders, ended) = self.read_signals()?;
+        let before = self.phase;
         if orders.stop {
-            self.stop();
+            self.phase = self.phase.told_to_stop();
         }
         for status in ended {
             self.bury(status)?;
         }
+        // Only now: a pid that was reaped may be a stranger's.
+        self.carry_out_stop(before);
         if !self.is_stopping() {
             if orders.reload {
                 self.reload();

@@ -95,6 +95,16 @@ enum Phase {
     Hurrying,
 }
 
+impl Phase {
+    /// After the operator wants the end, or wants it again.
+    const fn told_to_stop(self) -> Self {
+        match self {
+            Self::Beginning | Self::Serving => Self::Stopping,
+            Self::Stopping | Self::Hurrying => Self::Hurrying,
+        }
+    }
+}
+
 /// The primary.
 pub struct Primary {
     sole: Sole,
@@ -112,6 +122,8 @@ pub struct Primary {
     respawns: u64,
     reloads: u64,
     phase: Phase,
+    /// It stops because no worker can start.
+    gave_up: bool,
 }
 
 impl Primary {
@@ -148,6 +160,7 @@ impl Primary {
             respawns: 0,
             reloads: 0,
             phase: Phase::Beginning,
+            gave_up: false,
         })
     }
 
@@ -170,7 +183,11 @@ impl Primary {
             self.wait()?;
             self.call_heirs();
             if self.is_stopping() && self.crew.is_empty() {
-                return Ok(Role::Primary);
+                return if self.gave_up {
+                    Err(PrimaryError::FalseStarts)
+                } else {
+                    Ok(Role::Primary)
+                };
             }
             if self.phase == Phase::Beginning && self.seats.all_held(|pid| self.crew.listens(pid)) {
                 self.phase = Phase::Serving;

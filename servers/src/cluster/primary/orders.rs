@@ -88,23 +88,18 @@ impl Primary {
         }
     }
 
-    /// Have all workers drain; the second time, end.
-    pub(super) fn stop(&mut self) {
-        match self.phase {
-            Phase::Beginning | Phase::Serving => {
-                self.phase = Phase::Stopping;
-                self.scales = None;
-                self.drain_everybody();
-            }
-            Phase::Stopping => {
-                self.phase = Phase::Hurrying;
-                self.hurry_everybody();
-            }
-            Phase::Hurrying => {}
+    /// Have all workers drain where the phase was another `before` there was a reason to stop; the
+    /// second time, end.
+    pub(super) fn carry_out_stop(&mut self, before: Phase) {
+        match (before, self.phase) {
+            (Phase::Beginning | Phase::Serving, Phase::Stopping) => self.drain_everybody(),
+            (Phase::Stopping, Phase::Hurrying) => self.hurry_everybody(),
+            _ => {}
         }
     }
 
     fn drain_everybody(&mut self) {
+        self.scales = None;
         let everybody = self.crew.everybody();
         if let Some(listener) = self.doors.listener() {
             self.reactor.forget(listener);
