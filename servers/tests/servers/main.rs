@@ -11,6 +11,7 @@ mod endpoint;
 mod floor;
 mod groups;
 mod http;
+mod last_words;
 mod launch;
 mod ledger;
 mod messages;
