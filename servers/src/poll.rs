@@ -1,11 +1,11 @@
-//! Waiting on several descriptors at once where there is no event loop: in the primary of a cluster
-//! and in the first thread of a thread pool.
+//! Waiting on several descriptors at once where there is no event loop, in the first thread of a pool, and
+//! looking whether one has room.
 
 use std::{os::fd::BorrowedFd, time::Instant};
 
 use nix::{
     errno::Errno,
-    poll::{PollFd, PollFlags, ppoll},
+    poll::{PollFd, PollFlags, PollTimeout, poll, ppoll},
     sys::time::TimeSpec,
 };
 
@@ -30,4 +30,12 @@ pub fn readable(sources: &[BorrowedFd<'_>], deadline: Option<Instant>) -> nix::R
         .iter()
         .map(|source| source.any().unwrap_or(false))
         .collect())
+}
+
+/// Whether `sink` takes bytes now without waiting, or will never take any again.
+#[must_use]
+pub fn has_room(sink: BorrowedFd<'_>) -> bool {
+    let mut watched = [PollFd::new(sink, PollFlags::POLLOUT)];
+    // Where the kernel does not tell, writing will.
+    poll(&mut watched, PollTimeout::ZERO).map_or(true, |ready| ready > 0)
 }
