@@ -392,6 +392,18 @@ mod tests {
     }
 
     #[test]
+    fn a_style_and_how_long_it_stays_with_a_client_are_checked() {
+        let typed = SingleOptions::try_parse_from(["single", "--style", "blocking"]).unwrap();
+        assert_eq!(typed.style.style, Style::Blocking);
+        assert_eq!(typed.style.keep_alive_requests, 1000);
+        for wrong in [["--style", "fast"], ["--keep-alive-requests", "0"]] {
+            let error = SingleOptions::try_parse_from([&["single"][..], &wrong].concat());
+            let line = usage_line(&error.unwrap_err());
+            assert!(line.contains(wrong[1]) && line.contains("say "), "{line}");
+        }
+    }
+
+    #[test]
     fn a_cell_that_cannot_be_is_refused_with_the_reason_and_the_choice() {
         let refusal = |line: &[&str]| {
             let typed = ThreadsOptions::try_parse_from(line).unwrap();
