@@ -92,7 +92,9 @@ fn group_section(page: &mut Page, verdicts: &Verdicts, group: &GroupPages<'_>) {
                 ),
                 latency(&row.p50_ns),
                 latency(&row.p99_ns),
-                significant(row.switches_per_request.point, 2),
+                row.switches_per_request
+                    .as_ref()
+                    .map_or_else(|| "–".to_owned(), |switches| significant(switches.point, 2)),
                 row.pss_bytes.as_ref().map_or_else(
                     || "–".to_owned(),
                     |size| format!("{} MiB", figure(size, mebibytes)),

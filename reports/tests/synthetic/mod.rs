@@ -2,6 +2,7 @@
 
 #![allow(dead_code, reason = "each test file uses its own part")]
 
+pub mod designs;
 pub mod emulated;
 
 use std::{collections::BTreeMap, fs, path::Path};

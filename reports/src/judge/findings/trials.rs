@@ -8,7 +8,7 @@ use schema::{Cell, ExperimentPlan, Origin, StopReason};
 use super::Finding;
 use crate::{
     Run, figures,
-    groups::{counted, in_words},
+    groups::{counted, each_once, in_words},
     measurements::Measurements,
 };
 
@@ -112,19 +112,20 @@ pub(super) fn stops(run: &Run) -> Vec<Finding> {
 }
 
 pub(super) fn not_measured(run: &Run) -> Vec<Finding> {
-    run.missing()
+    let sentences = run.missing().into_iter().map(|missing| {
+        let kind = match missing.cell.origin {
+            Origin::Own => "Server",
+            Origin::Guest => "Guest",
+        };
+        format!(
+            "{kind} {} was not measured: {}, {}.",
+            in_words(missing.cell),
+            missing.reason,
+            missing.cure.trim_end_matches('.')
+        )
+    });
+    each_once(sentences)
         .into_iter()
-        .map(|missing| {
-            let kind = match missing.cell.origin {
-                Origin::Own => "Server",
-                Origin::Guest => "Guest",
-            };
-            Finding::caveat(format!(
-                "{kind} {} was not measured: {}, {}.",
-                in_words(missing.cell),
-                missing.reason,
-                missing.cure.trim_end_matches('.')
-            ))
-        })
+        .map(Finding::caveat)
         .collect()
 }
