@@ -32,8 +32,10 @@ use schema::{SCHEMA_VERSION, Verdicts};
 pub(crate) use self::{
     bottleneck::held_back,
     comparisons::{Limits, METRICS, figure, margin},
+    grid::name_of,
     pairs::{Theme, theme},
     sentences::outcome,
+    standing::absence,
 };
 use crate::{Run, measurements::Measurements};
 

@@ -125,3 +125,23 @@ fn connections_without_work_are_no_fault_of_an_open_loop_and_idle_workers_are_th
         );
     }
 }
+
+#[test]
+fn pages_show_indices_letters_and_what_is_known_of_the_kernel() {
+    let run = balance(2);
+    let pages = synthetic::pages::Pages::of(&run);
+    for page in [&pages.html, &pages.markdown] {
+        assert!(!page.contains("NaN"));
+        for text in [
+            "0.400",
+            "3.00",
+            "first in, first out (100",
+            "Cloudflare",
+            "connections in turn, and so balances connections, not the requests",
+        ] {
+            assert!(page.contains(text), "{text}");
+        }
+    }
+    assert!(pages.chart("balance").contains("0.40"));
+    assert!(pages.chart("wake-order").contains("the last again"));
+}

@@ -238,3 +238,57 @@ fn estimates_hold_latency_at_the_share_and_no_switches_where_workers_come_and_go
         None
     );
 }
+
+#[test]
+fn pages_show_figures_reasons_and_verdicts_of_the_grid() {
+    let mut run = grid(5);
+    let broken = failure("exit <code> 1 | see its stderr.", "");
+    replace(&mut run, "grid-thread-evented-mutex-keep", &broken);
+    let pages = synthetic::pages::Pages::of(&run);
+    for page in [&pages.html, &pages.markdown] {
+        assert!(
+            !page.contains("NaN") && !page.contains("inf"),
+            "no number is none"
+        );
+        for text in [
+            "197.8k",
+            "4.55",
+            "cannot be: a task is a piece",
+            "processes serve 1.100 times",
+            "Of 10 lines",
+            "Apache's prefork",
+        ] {
+            assert!(
+                page.contains(text) || page.contains(&text.replace('\'', "&#39;")),
+                "{text}"
+            );
+        }
+        assert!(!page.contains("exit <code> 1"), "reasons are escaped");
+    }
+    assert!(
+        pages
+            .html
+            .contains("every trial failed: exit &lt;code&gt; 1 | see its stderr")
+    );
+    assert!(
+        pages
+            .markdown
+            .contains(r"every trial failed: exit &lt;code&gt; 1 \| see its stderr")
+    );
+    for text in ["1.100 ✓ better", "the limit, not judged"] {
+        assert!(pages.chart("grid-keep-alive").contains(text), "{text}");
+    }
+    assert!(
+        pages
+            .chart("grid-new-connections")
+            .contains("per-connection")
+    );
+}
+
+#[test]
+fn a_run_of_the_grid_alone_answers_line_by_line() {
+    let run = grid(3);
+    let answer = "Line by line: processes serve more in 22 of 22, threads in 0.";
+    assert!(reports::summary(&run, &judge(&run)).starts_with(answer));
+    assert!(synthetic::pages::Pages::of(&run).html.contains(answer));
+}

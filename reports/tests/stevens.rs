@@ -170,3 +170,29 @@ fn without_the_iterative_server_nothing_is_taken_off_and_conclusions_stay_open()
     assert_eq!(about(&stevens, "factor of ten").stands, Stands::Open);
     assert!(stevens.order_now.is_empty());
 }
+
+#[test]
+fn pages_show_the_designs_beside_the_book_and_say_how_its_figures_are_known() {
+    let mut run = stevens(4);
+    for observation in &mut run.observations {
+        if observation.cell.starts_with("stevens-4-") {
+            observation.outcome = synthetic::failure("it broke", "");
+        }
+    }
+    let pages = synthetic::pages::Pages::of(&run);
+    for page in [&pages.html, &pages.markdown] {
+        assert!(!page.contains("NaN"));
+        for text in [
+            "UNIX Network Programming, vol. 1, chapter 30",
+            "remembered, unverified",
+            "20.90",
+            "What changed since",
+            "15.0 times",
+            "Design 4 has no figures: every trial failed: it broke.",
+        ] {
+            assert!(page.contains(text), "{text}");
+        }
+    }
+    assert!(pages.chart("stevens").contains("1 process per connection"));
+    assert!(!pages.html.contains("id=\"grid\"") && !pages.html.contains("id=\"balance\""));
+}

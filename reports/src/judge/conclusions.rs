@@ -121,12 +121,22 @@ fn same_order(now: &[u8], book: &[u8]) -> Option<Conclusion> {
             0 => Stands::No,
             _ => Stands::Open,
         };
-        let finding = format!(
-            "by process-control CPU time, least first, the designs now stand {} (in the book, as remembered, {}): {kept} of {pairs} pairs stand as they did",
-            listed(now),
-            listed(book)
-        );
-        conclusion("the order of the designs", None, stands, &finding)
+        let outcome = match stands {
+            Stands::Yes => "has not changed",
+            Stands::No => "is turned round",
+            Stands::Open => "has changed in part",
+        };
+        let claim = "the order of the designs".to_owned();
+        Conclusion {
+            sentence: format!(
+                "{claim} {outcome}: by process-control CPU time, least first, they now stand {} (in the book, as remembered, {}), and {kept} of {pairs} pairs stand as they did.",
+                listed(now),
+                listed(book)
+            ),
+            claim,
+            ratio: None,
+            stands,
+        }
     })
 }
 

@@ -59,7 +59,7 @@ fn cells_of<'a>(measurements: &Measurements<'a>) -> Vec<&'a Cell> {
 }
 
 /// The name of the server that is a cell of the grid.
-pub(super) fn name_of(model: Model) -> String {
+pub(crate) fn name_of(model: Model) -> String {
     model.to_string().replace('/', "-")
 }
 

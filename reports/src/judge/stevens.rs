@@ -21,15 +21,12 @@ const CONNECTIONS: u32 = 5_000;
 
 /// In words, and the book's seconds of process-control CPU time as remembered.
 const DESIGNS: [(&str, Option<f64>); 9] = [
-    ("iterative: one process, one connection at a time", None),
+    ("iterative: one connection at a time", None),
     ("a process for each connection", Some(20.90)),
     ("pool of processes, all call accept", Some(1.80)),
     ("pool of processes, a file lock around accept", Some(2.07)),
     ("pool of processes, a mutex around accept", Some(1.75)),
-    (
-        "pool of processes, the parent passes descriptors",
-        Some(2.58),
-    ),
+    ("pool of processes, descriptors passed", Some(2.58)),
     ("a thread for each connection", Some(0.99)),
     ("pool of threads, a mutex around accept", Some(1.93)),
     ("pool of threads, the main thread accepts", Some(2.05)),

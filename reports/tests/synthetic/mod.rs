@@ -4,6 +4,7 @@
 
 pub mod designs;
 pub mod emulated;
+pub mod pages;
 
 use std::{collections::BTreeMap, fs, path::Path};
 

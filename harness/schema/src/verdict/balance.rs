@@ -81,3 +81,15 @@ pub enum Order {
     /// Neither: by chance, by a hash, or by something else.
     Neither,
 }
+
+impl Order {
+    /// In a few words, to stand after "woken".
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::InTurn => "in turn",
+            Self::LastAgain => "the last again",
+            Self::Neither => "neither",
+        }
+    }
+}

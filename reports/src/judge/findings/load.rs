@@ -7,7 +7,7 @@ use schema::{Accept, Cell, Cores, Measured};
 use super::Finding;
 use crate::{
     Run, figures,
-    groups::{each_once, experiment, in_words},
+    groups::{each_once, experiment, in_words, server},
     judge::{
         bottleneck::{BUSY_GENERATOR, busiest_generator, held_back},
         headlines::questions,
@@ -50,6 +50,8 @@ pub(super) fn busy_generator(measurements: &Measurements<'_>) -> Vec<Finding> {
     let cells = measurements.run.plan.cells.iter();
     let limited = each_once(
         cells
+            // The floor is in no comparison.
+            .filter(|cell| cell.server != server::FLOOR)
             .filter(|cell| held_back(measurements, cell).is_some())
             .map(in_words),
     );

@@ -8,7 +8,7 @@ use schema::{Cell, ExperimentPlan, Origin, StopReason};
 use super::Finding;
 use crate::{
     Run, figures,
-    groups::{counted, each_once, in_words},
+    groups::{counted, in_words},
     measurements::Measurements,
 };
 
@@ -112,7 +112,8 @@ pub(super) fn stops(run: &Run) -> Vec<Finding> {
 }
 
 pub(super) fn not_measured(run: &Run) -> Vec<Finding> {
-    let sentences = run.missing().into_iter().map(|missing| {
+    let missing = run.missing_servers().into_iter();
+    let sentences = missing.map(|missing| {
         let kind = match missing.cell.origin {
             Origin::Own => "Server",
             Origin::Guest => "Guest",
@@ -124,8 +125,5 @@ pub(super) fn not_measured(run: &Run) -> Vec<Finding> {
             missing.cure.trim_end_matches('.')
         )
     });
-    each_once(sentences)
-        .into_iter()
-        .map(Finding::caveat)
-        .collect()
+    sentences.map(Finding::caveat).collect()
 }
