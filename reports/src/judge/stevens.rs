@@ -24,12 +24,12 @@ const DESIGNS: [(&str, Option<f64>); 9] = [
     ("iterative: one connection at a time", None),
     ("a process for each connection", Some(20.90)),
     ("pool of processes, all call accept", Some(1.80)),
-    ("pool of processes, a file lock around accept", Some(2.07)),
-    ("pool of processes, a mutex around accept", Some(1.75)),
+    ("pool of processes, file lock on accept", Some(2.07)),
+    ("pool of processes, mutex on accept", Some(1.75)),
     ("pool of processes, descriptors passed", Some(2.58)),
     ("a thread for each connection", Some(0.99)),
-    ("pool of threads, a mutex around accept", Some(1.93)),
-    ("pool of threads, the main thread accepts", Some(2.05)),
+    ("pool of threads, mutex on accept", Some(1.93)),
+    ("pool of threads, one accepts", Some(2.05)),
 ];
 
 /// The designs of a run.
