@@ -27,11 +27,11 @@ use servers::{
         shared_words::SharedWords,
     },
     blocking::{self, Attention, Listening, Terms, turn::Turn},
+    cluster::fork::{Forked, Sole, fork_worker},
     drain::Drain,
     end::End,
-    fork::{Forked, fork_worker},
     listener::listen,
-    orders::{Chain, Orders},
+    orders::{Carrier, Chain, Orders},
     spin::Spin,
 };
 
@@ -189,7 +189,7 @@ fn anywhere() -> SocketAddr {
 }
 
 fn fork(work: impl FnOnce()) -> Pid {
-    match fork_worker().unwrap() {
+    match fork_worker(&Sole::check().unwrap()).unwrap() {
         Forked::Primary(worker) => worker,
         Forked::Worker => {
             work();
@@ -225,7 +225,7 @@ fn start_evented(listener: &TcpListener, gate: &SharedGate) -> Pid {
 }
 
 async fn serve(listener: TcpListener, gate: Gate, accepting: impl FnOnce()) -> End {
-    let mut orders = Orders::from(Chain::Primary).unwrap();
+    let mut orders = Orders::by(Carrier::Signals(Chain::Primary)).unwrap();
     let (drain, watch) = Drain::new();
     let accepting_ended = tokio::spawn(gated::run(listener, gate, Spin::default(), watch));
     accepting();
