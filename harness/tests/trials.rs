@@ -6,7 +6,8 @@ mod support;
 use std::{
     fs,
     io::{BufRead, BufReader, Write},
-    net::{TcpListener, TcpStream},
+    net::{Shutdown, TcpListener, TcpStream},
+    os::fd::OwnedFd,
     path::Path,
     process::{Command, Output},
     sync::{
@@ -144,15 +145,15 @@ fn the_plan_says_what_each_cell_asks_for() {
 fn run_over(
     experiment: &str,
     out: &Path,
-    serve: impl Fn(TcpStream) + Send + Sync + 'static,
+    serve: impl Fn(TcpStream, &TcpListener) + Send + Sync + 'static,
 ) -> Output {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
-    let serve = Arc::new(serve);
+    let (serve, listener) = (Arc::new(serve), Arc::new(listener));
     thread::spawn(move || {
-        for stream in listener.incoming() {
-            let serve = Arc::clone(&serve);
-            thread::spawn(move || serve(stream.unwrap()));
+        for stream in listener.incoming().map_while(Result::ok) {
+            let (serve, listener) = (Arc::clone(&serve), Arc::clone(&listener));
+            thread::spawn(move || serve(stream, &listener));
         }
     });
     let ready = Ready {
@@ -208,7 +209,9 @@ fn failure(out: &Path, output: &Output, id: &str) -> Failure {
 fn a_lone_connection_that_is_not_answered_by_a_worker_fails_its_trial() {
     let _turn = turn();
     let folder = tempfile::tempdir().unwrap();
-    let output = run_over("balance", folder.path(), |stream| answer(stream, "Hello\n"));
+    let output = run_over("balance", folder.path(), |stream, _| {
+        answer(stream, "Hello\n");
+    });
     let failure = failure(folder.path(), &output, "-new-low");
     assert_eq!(failure.stage, Stage::WarmUp, "{failure:?}");
     assert!(
@@ -225,14 +228,19 @@ fn what_fails_after_the_window_fails_the_trial_and_says_at_which_rate() {
     let _turn = turn();
     let folder = tempfile::tempdir().unwrap();
     let kept = AtomicUsize::new(0);
-    let output = run_over("grid", folder.path(), move |stream| {
+    let output = run_over("grid", folder.path(), move |stream, listener| {
         let mut head = [0; 512];
         let length = stream.peek(&mut head).unwrap_or(0);
         let closes = String::from_utf8_lossy(&head[..length]).contains("Connection: close");
-        // As many as the window keeps; a connection that was made for nothing is not one of them.
-        if length > 0 && !closes && kept.fetch_add(1, Ordering::Relaxed) < 64 {
-            answer(stream, "Hello from worker 7\n");
+        if length == 0 || closes {
+            return;
         }
+        // The window keeps so many, and then no other is let in.
+        if kept.fetch_add(1, Ordering::Relaxed) == 63 {
+            let listening = OwnedFd::from(listener.try_clone().unwrap());
+            TcpStream::from(listening).shutdown(Shutdown::Both).unwrap();
+        }
+        answer(stream, "Hello from worker 7\n");
     });
     let failure = failure(folder.path(), &output, "-keep");
     assert_eq!(failure.stage, Stage::Load, "{failure:?}");
