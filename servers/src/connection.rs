@@ -4,29 +4,52 @@
 //! connection, neither for the head of a request nor between requests: arming one for each request
 //! would be part of every figure measured.
 
-use std::{future::poll_fn, pin::pin, task::Poll};
+use std::{convert::Infallible, future::poll_fn, pin::pin, task::Poll};
 
-use hyper::{server::conn::http1, service::service_fn};
+use hyper::{
+    header::{CONNECTION, HeaderValue},
+    server::conn::http1,
+    service::service_fn,
+};
 use hyper_util::rt::TokioIo;
+use schema::Style;
 use tokio::{net::TcpStream, task::yield_now};
 
-use crate::{drain::Admission, endpoint, spin::Spin};
+use crate::{
+    drain::{Admission, retiring},
+    endpoint,
+    spin::Spin,
+};
+
+/// Says that a connection ends after this answer.
+pub(crate) const CLOSE: HeaderValue = HeaderValue::from_static("close");
+
+/// HTTP/1.1 as every style speaks it.
+#[must_use]
+pub fn protocol() -> http1::Builder {
+    let mut protocol = http1::Builder::new();
+    protocol
+        // An answer of some 130 bytes is cheaper copied into one buffer than gathered from two.
+        .writev(false)
+        // Otherwise hyper looks for the client's end of file while the request is still held, which
+        // has its read buffer allocated anew for every request. As it is, a client that has shut
+        // down its sending side still gets its answer, and one that has gone is noticed when the
+        // answer is written.
+        .half_close(true);
+    protocol
+}
 
 /// Serve requests until the client ends the connection, it breaks, or the drain has begun; then
 /// answer what was already asked, and close.
 pub async fn serve(stream: TcpStream, mut admission: Admission, spin: Spin) {
-    let answer = service_fn(move |request| endpoint::answer(request, spin));
-    let mut connection = pin!(
-        http1::Builder::new()
-            // An answer of some 130 bytes is cheaper copied into one buffer than gathered from two.
-            .writev(false)
-            // Otherwise hyper looks for the client's end of file while the request is still held,
-            // which has its read buffer allocated anew for every request. As it is, a client that
-            // has shut down its sending side still gets its answer, and one that has gone is
-            // noticed when the answer is written.
-            .half_close(true)
-            .serve_connection(TokioIo::new(stream), answer)
-    );
+    let answer = service_fn(move |request| async move {
+        let mut response = endpoint::answer(request, Style::Evented, spin).await?;
+        if retiring() {
+            response.headers_mut().insert(CONNECTION, CLOSE);
+        }
+        Ok::<_, Infallible>(response)
+    });
+    let mut connection = pin!(protocol().serve_connection(TokioIo::new(stream), answer));
 
     if admission.until_drain(connection.as_mut()).await.is_some() {
         return;

@@ -24,7 +24,7 @@ use hyper::{
     body::Incoming,
     header::{ALLOW, CONTENT_TYPE, HeaderValue},
 };
-use schema::Workload;
+use schema::{Style, Workload};
 use serde::Serialize;
 
 use crate::{
@@ -72,18 +72,19 @@ impl Refusal {
     }
 }
 
-/// Answer one request, after `spin` where it asks for a workload. A body of the request is not read.
+/// Answer one request as a worker of `style` does, after `spin` where it asks for a workload. A body of the request is not read.
 ///
 /// # Errors
 /// None: whatever is wrong with a request is told in its answer.
 pub async fn answer(
     request: Request<Incoming>,
+    style: Style,
     spin: Spin,
 ) -> Result<Response<Full<Bytes>>, Infallible> {
     let (head, _) = request.into_parts();
     let asked = understand(&head.method, &head.uri);
     if let Ok(Asked::Work(workload)) = asked {
-        workload::perform(workload).await;
+        workload::perform(workload, style).await;
         spin.burn();
     }
 

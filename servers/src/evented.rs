@@ -11,7 +11,7 @@ use std::time::Duration;
 use tokio::{runtime, time::timeout};
 
 use crate::{
-    accept::{exclusive::Exclusive, handoff, shared},
+    accept::{exclusive::Exclusive, gate::Gate, gated, handoff, shared},
     drain::{Drain, DrainWatch},
     end::End,
     failure::Failure,
@@ -61,18 +61,36 @@ async fn serve(job: Job, accepting: impl FnOnce()) -> Result<End, Failure> {
     take_in(job.intake, job.spin, watch)?;
     accepting();
 
-    if orders.next().await == Order::End {
-        return Ok(End::Hurried(drain.open_connections()));
-    }
+    let mut order = orders.next().await;
     // A primary that is gone takes this worker with it.
     let _ = messages::tell(ToPrimary::Leaving);
+    if order == Order::Retire {
+        drain.retire();
+        order = tokio::select! {
+            () = drain.finished() => return Ok(End::Drained),
+            order = further(&mut orders) => order,
+        };
+    }
+    if order == Order::End {
+        return Ok(End::Hurried(drain.open_connections()));
+    }
     drain.begin();
     tokio::select! {
         ended = timeout(job.drain_timeout, drain.finished()) => Ok(match ended {
             Ok(()) => End::Drained,
             Err(_) => End::TimedOut(drain.open_connections()),
         }),
-        _ = orders.next() => Ok(End::Hurried(drain.open_connections())),
+        _ = further(&mut orders) => Ok(End::Hurried(drain.open_connections())),
+    }
+}
+
+/// The next order that asks for more than to retire.
+async fn further(orders: &mut Orders) -> Order {
+    loop {
+        let order = orders.next().await;
+        if order != Order::Retire {
+            return order;
+        }
     }
 }
 
@@ -86,20 +104,21 @@ fn take_in(intake: Intake, spin: Spin, watch: DrainWatch) -> Result<(), Failure>
         }
         Intake::Shared {
             listener,
-            wake: Wake::All,
-            ..
-        } => {
-            let listener = tokio::net::TcpListener::from_std(listener)?;
-            tokio::spawn(shared::run(listener, WithOthers, spin, watch));
-        }
-        Intake::Shared {
-            listener,
-            wake: Wake::Exclusive,
-            ..
-        } => {
-            let listener = Exclusive::new(listener)?;
-            tokio::spawn(shared::run(listener, WithOthers, spin, watch));
-        }
+            gate,
+            wake,
+        } => match (gate.for_worker()?, wake) {
+            (Gate::None, Wake::All) => {
+                let listener = tokio::net::TcpListener::from_std(listener)?;
+                tokio::spawn(shared::run(listener, WithOthers, spin, watch));
+            }
+            (Gate::None, Wake::Exclusive) => {
+                let listener = Exclusive::new(listener)?;
+                tokio::spawn(shared::run(listener, WithOthers, spin, watch));
+            }
+            (gate, _) => {
+                tokio::spawn(gated::run(listener, gate, spin, watch));
+            }
+        },
         Intake::Line(line) => {
             tokio::spawn(handoff::evented::run(line, spin, watch));
         }

@@ -3,8 +3,14 @@
 use std::io;
 
 use crate::{
-    cluster::primary::PrimaryError, ledger::LedgerError, listener::ListenError,
-    messages::ChannelError, options::AffinityError, slot::SlotError,
+    accept::gate::GateError,
+    blocking::attention::AttentionError,
+    cluster::{fork::ForkError, primary::PrimaryError},
+    ledger::LedgerError,
+    listener::ListenError,
+    messages::ChannelError,
+    options::AffinityError,
+    slot::SlotError,
 };
 
 /// A failure at run time: one line on stderr, exit code 1.
@@ -25,6 +31,9 @@ pub enum Failure {
     /// A worker is not where it was to run.
     #[error(transparent)]
     Slot(#[from] SlotError),
+    /// A cluster's primary can make no workers.
+    #[error(transparent)]
+    Fork(#[from] ForkError),
     /// A cluster's primary gave up.
     #[error(transparent)]
     Primary(#[from] PrimaryError),
@@ -36,6 +45,12 @@ pub enum Failure {
     /// A worker thread panicked, which is a fault of this program.
     #[error("a worker thread ended by a panic; what it said is above: report it")]
     Panicked,
+    /// A blocking worker would not hear orders.
+    #[error(transparent)]
+    Attention(#[from] AttentionError),
+    /// Workers cannot take turns to accept.
+    #[error(transparent)]
+    Gate(#[from] GateError),
     /// Too few open files are allowed.
     #[error("only {limit} files may be open and a server needs {fewest}; raise it (ulimit -n)")]
     OpenFiles {

@@ -270,3 +270,52 @@ impl Ledger {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::thread;
+
+    use super::*;
+
+    #[test]
+    fn a_reader_never_sees_half_a_change_of_hands() {
+        let ledger = Ledger::new(1).unwrap();
+        let workers = thread::spawn(move || {
+            for _ in 0..10_000 {
+                for id in 1..10 {
+                    ledger.seats[0].pass_on(id, id, id.into());
+                    ledger.seats[0].count_request();
+                }
+                ledger.vacate(0);
+            }
+        });
+        while !workers.is_finished() {
+            for stats in ledger.read() {
+                assert_eq!(stats.worker, stats.pid);
+                assert_eq!(u64::from(stats.worker), stats.started_unix_ns);
+                assert!(stats.requests <= 1, "{stats:?}");
+            }
+        }
+        assert_eq!(ledger.totals().requests, 90_000);
+        assert_eq!(ledger.read(), []);
+    }
+
+    #[test]
+    fn a_worker_killed_while_it_takes_a_seat_is_not_listed_and_loses_no_count() {
+        let ledger = Ledger::alone();
+        let seat = ledger.take(0);
+        seat.count_request();
+        seat.version.store(seat.version.load(Relaxed) | 1, Relaxed);
+        assert_eq!(ledger.read(), []);
+        assert_eq!(ledger.totals().requests, 1);
+
+        ledger.take(0).count_request();
+        assert_eq!(ledger.read()[0].requests, 1);
+        assert_eq!(ledger.totals().requests, 2);
+    }
+
+    #[test]
+    fn neighbours_share_no_cache_line() {
+        assert_eq!(size_of::<Seat>(), 128);
+    }
+}

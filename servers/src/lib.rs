@@ -8,8 +8,10 @@
 //! 3. [`single`], [`cluster`], [`threads`]: who the workers are. A cluster forks through [`fork`]
 //!    and is kept alive by [`supervision`]. Each worker joins its [`slot`] as it starts, if it has one.
 //! 4. [`evented`]: one event loop, from its first accept until it has drained. A thread pool has
-//!    one runtime for all its workers, so [`threads`] walks the same path itself.
-//! 5. [`accept`]: how a new connection finds its worker.
+//!    one runtime for all its workers, so [`threads`] walks the same path itself. [`blocking`] is the
+//!    other style: one connection at a time, by calls that block; it accepts and speaks HTTP/1.1 in
+//!    modules of its own, and answers from the same endpoint.
+//! 5. [`accept`]: how a new connection finds its worker, with a gate before it or without.
 //! 6. [`connection`]: HTTP/1.1 on one connection, until it ends or is drained ([`drain`]).
 //! 7. [`endpoint`]: the answer, the same everywhere; [`workload`] is the work it does first, [`spin`]
 //!    a slowdown made on purpose, and [`tally`] is who did it and how often, kept where
@@ -32,6 +34,7 @@
 //! did what it was told; 1 means it could not serve, 2 that the command line is wrong.
 
 pub mod accept;
+pub mod blocking;
 pub mod cluster;
 pub mod connection;
 pub mod drain;

@@ -5,6 +5,7 @@ use std::{
     net::{SocketAddr, TcpListener},
 };
 
+use schema::Style;
 use socket2::{Domain, Protocol, Socket, Type};
 
 /// Connections that may wait to be accepted; the kernel cuts it to `net.core.somaxconn`.
@@ -12,25 +13,14 @@ pub const BACKLOG: i32 = 4096;
 
 /// Listen on `address`; the result names the real address, where port 0 had the kernel pick one.
 ///
-/// The socket does not block, for accepting means losing races: several workers wake for one
-/// connection, and all but one find nothing. The flag belongs to the open socket, so processes
-/// that share it share the flag.
+/// For the evented style the socket does not block, for accepting means losing races: several
+/// workers wake for one connection, and all but one find nothing. Blocking workers sleep in `accept`
+/// itself. The flag belongs to the open socket, so all who share it share the flag.
 ///
 /// # Errors
 /// The address is taken, not allowed or not of this machine.
-pub fn listen(address: SocketAddr) -> Result<(TcpListener, SocketAddr), ListenError> {
-    listen_as(address, false, false)
-}
-
-/// The same, for workers that block in `accept` where `blocking`.
-///
-/// # Errors
-/// As [`listen`].
-pub fn listen_for(
-    address: SocketAddr,
-    blocking: bool,
-) -> Result<(TcpListener, SocketAddr), ListenError> {
-    listen_as(address, blocking, false)
+pub fn listen(address: SocketAddr, style: Style) -> Result<(TcpListener, SocketAddr), ListenError> {
+    listen_as(address, style, false)
 }
 
 /// The same, beside others of this kind and this user on the same port.
@@ -39,28 +29,24 @@ pub fn listen_for(
 /// As [`listen`].
 pub fn listen_beside(
     address: SocketAddr,
-    blocking: bool,
+    style: Style,
 ) -> Result<(TcpListener, SocketAddr), ListenError> {
-    listen_as(address, blocking, true)
+    listen_as(address, style, true)
 }
 
 fn listen_as(
     address: SocketAddr,
-    blocking: bool,
+    style: Style,
     beside: bool,
 ) -> Result<(TcpListener, SocketAddr), ListenError> {
-    open(address, blocking, beside).map_err(|source| ListenError {
+    open(address, style, beside).map_err(|source| ListenError {
         address,
         cure: cure(&source),
         source,
     })
 }
 
-fn open(
-    address: SocketAddr,
-    blocking: bool,
-    beside: bool,
-) -> io::Result<(TcpListener, SocketAddr)> {
+fn open(address: SocketAddr, style: Style, beside: bool) -> io::Result<(TcpListener, SocketAddr)> {
     let socket = Socket::new(
         Domain::for_address(address),
         Type::STREAM,
@@ -75,7 +61,7 @@ fn open(
     socket.set_tcp_nodelay(true)?;
     socket.bind(&address.into())?;
     socket.listen(BACKLOG)?;
-    socket.set_nonblocking(!blocking)?;
+    socket.set_nonblocking(style == Style::Evented)?;
     let listener = TcpListener::from(socket);
     let address = listener.local_addr()?;
     Ok((listener, address))
@@ -113,8 +99,8 @@ mod tests {
 
     #[test]
     fn an_accepted_connection_has_nodelay_from_its_listener() {
-        let (listener, address) = listen(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).unwrap();
-        listener.set_nonblocking(false).unwrap();
+        let anywhere = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+        let (listener, address) = listen(anywhere, Style::Blocking).unwrap();
         let _client = TcpStream::connect(address).unwrap();
         let (accepted, _) = listener.accept().unwrap();
         assert!(accepted.nodelay().unwrap());

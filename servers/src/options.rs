@@ -14,10 +14,10 @@ use nix::{
     unistd::Pid,
 };
 
-use schema::Worker;
+use schema::{Style, Worker};
 
 pub use self::model::{ModelOptions, Wake};
-use crate::{say, slot::Slot, spin::Spin};
+use crate::{blocking::Terms, say, slot::Slot, spin::Spin};
 
 mod model;
 
@@ -69,6 +69,16 @@ pub struct WorkerOptions {
 }
 
 impl WorkerOptions {
+    /// On what terms a blocking worker serves.
+    #[must_use]
+    pub fn terms(&self, style: StyleOptions, server: &ServerOptions) -> Terms {
+        Terms {
+            spin: self.spin,
+            drain_timeout: server.drain_timeout,
+            keep_alive_requests: style.keep_alive_requests,
+        }
+    }
+
     /// Whether there is a slot for each of `workers`, or none at all.
     fn check(&self, workers: u32) -> Result<(), String> {
         let slots = self.slots.len();
@@ -83,6 +93,19 @@ impl WorkerOptions {
     }
 }
 
+/// What a server that is compared is told about how its workers serve.
+#[derive(Args, Clone, Copy, Debug)]
+pub struct StyleOptions {
+    /// How a worker serves: evented, many connections in an event loop, or blocking, one at a time
+    #[arg(long, value_name = "STYLE", default_value = "evented", value_parser = style)]
+    pub style: Style,
+
+    /// Requests after which a blocking worker closes a connection, for it leaves all other clients
+    /// waiting meanwhile; 1 or more
+    #[arg(long, value_name = "N", default_value = "1000", value_parser = keep_alive_requests)]
+    pub keep_alive_requests: u32,
+}
+
 /// What is typed to start a server: [`Parser`] knows each option alone, this knows them together.
 pub trait Typed: Parser {
     /// Whether the options fit each other; else what failed, the value seen and what to do.
@@ -94,13 +117,16 @@ pub trait Typed: Parser {
     }
 }
 
-/// One process, one event loop: the server everything else is compared with
+/// One process, one worker: the server everything else is compared with
 #[derive(Parser, Clone, Debug)]
 #[command(name = "single", version)]
 pub struct SingleOptions {
     /// What every server is told.
     #[command(flatten)]
     pub server: ServerOptions,
+    /// How its worker serves.
+    #[command(flatten)]
+    pub style: StyleOptions,
     /// What a server that is compared is told.
     #[command(flatten)]
     pub worker: WorkerOptions,
@@ -313,6 +339,18 @@ fn interval(text: &str) -> Result<Duration, String> {
         .ok_or_else(|| "say a time from 10ms to 24h, as in 5s or 500ms".to_owned())
 }
 
+fn style(text: &str) -> Result<Style, String> {
+    text.parse()
+        .map_err(|_| "say evented or blocking".to_owned())
+}
+
+fn keep_alive_requests(text: &str) -> Result<u32, String> {
+    match text.parse() {
+        Ok(count @ 1..) => Ok(count),
+        _ => Err("say a number from 1 up".to_owned()),
+    }
+}
+
 fn duration(text: &str) -> Result<Duration, String> {
     let parsed = match text.parse::<u64>() {
         Ok(seconds) => Some(Duration::from_secs(seconds)),
@@ -350,6 +388,18 @@ mod tests {
         assert_eq!(size("1G"), Ok(1 << 30));
         for text in ["", "M", "0", "-1", "1.5G", "1T", "99999999999G", "é"] {
             assert!(size(text).is_err(), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn a_style_and_how_long_it_stays_with_a_client_are_checked() {
+        let typed = SingleOptions::try_parse_from(["single", "--style", "blocking"]).unwrap();
+        assert_eq!(typed.style.style, Style::Blocking);
+        assert_eq!(typed.style.keep_alive_requests, 1000);
+        for wrong in [["--style", "fast"], ["--keep-alive-requests", "0"]] {
+            let error = SingleOptions::try_parse_from([&["single"][..], &wrong].concat());
+            let line = usage_line(&error.unwrap_err());
+            assert!(line.contains(wrong[1]) && line.contains("say "), "{line}");
         }
     }
 

@@ -1,6 +1,6 @@
 //! The orders an event loop obeys, and what carries them: signals to a process, a channel to a thread.
 
-use std::io;
+use std::{future::pending, io};
 
 use nix::sys::signal::{SigSet, Signal};
 use tokio::{
@@ -14,7 +14,7 @@ use tokio::{
 pub enum Chain {
     /// The operator's: the first SIGTERM or SIGINT drains, the second ends at once.
     Operator,
-    /// A primary's: SIGTERM drains however often it comes, SIGQUIT ends at once, and what is meant for
+    /// A primary's: SIGUSR1 retires, SIGTERM drains however often it comes, SIGQUIT ends at once, and what is meant for
     /// the primary ([`FOR_PRIMARIES`]) means nothing. Ctrl-C reaches a whole process group, and some
     /// supervisors send SIGTERM to all of it; the primary sends its own after that, which must not
     /// count as the second signal.
@@ -32,6 +32,8 @@ pub const FOR_PRIMARIES: [Signal; 4] = [
 /// What a server is told to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Order {
+    /// Stop accepting, and let connections end after one more request.
+    Retire,
     /// Stop accepting, finish what is in flight, end.
     Drain,
     /// End at once.
@@ -64,6 +66,8 @@ pub struct Signalled {
     term: unix::Signal,
     /// SIGINT of an operator, SIGQUIT of a primary.
     other: unix::Signal,
+    /// SIGUSR1 of a primary.
+    retire: Option<unix::Signal>,
 }
 
 impl Orders {
@@ -92,15 +96,20 @@ impl Signalled {
     /// The signal mask becomes the default one only once signals are taken, so in a worker, which
     /// begins with its primary's mask, a SIGTERM that came early has waited.
     fn from(chain: Chain) -> io::Result<Self> {
-        let (blocked, other) = match chain {
-            Chain::Operator => (SigSet::empty(), SignalKind::interrupt()),
-            Chain::Primary => (FOR_PRIMARIES.iter().copied().collect(), SignalKind::quit()),
+        let (blocked, other, retire) = match chain {
+            Chain::Operator => (SigSet::empty(), SignalKind::interrupt(), None),
+            Chain::Primary => {
+                let blocked = FOR_PRIMARIES.iter().copied().collect();
+                let retire = signal(SignalKind::user_defined1())?;
+                (blocked, SignalKind::quit(), Some(retire))
+            }
         };
         let orders = Self {
             chain,
             draining: false,
             term: signal(SignalKind::terminate())?,
             other: signal(other)?,
+            retire,
         };
         blocked.thread_set_mask()?;
         Ok(orders)
@@ -108,9 +117,16 @@ impl Signalled {
 
     async fn next(&mut self) -> Order {
         loop {
+            let retire = async {
+                match &mut self.retire {
+                    Some(retire) => retire.recv().await,
+                    None => pending().await,
+                }
+            };
             let term = select! {
                 _ = self.term.recv() => true,
                 _ = self.other.recv() => false,
+                _ = retire => return Order::Retire,
             };
             match self.chain {
                 Chain::Operator if self.draining => return Order::End,

@@ -66,9 +66,17 @@ fn take(ledger: Ledger, number: usize) -> Place {
     place
 }
 
-#[inline]
 fn place() -> Place {
     PLACE.get().unwrap_or_else(place_alone)
+}
+
+/// The seat alone, so that counting copies nothing else of the place.
+#[inline]
+fn seat() -> &'static Seat {
+    match PLACE.get() {
+        Some(place) => place.seat,
+        None => place_alone().seat,
+    }
 }
 
 #[cold]
@@ -78,12 +86,12 @@ fn place_alone() -> Place {
 
 /// The calling worker accepted a connection.
 pub fn count_connection() {
-    place().seat.count_connection();
+    seat().count_connection();
 }
 
 /// The calling worker answers a request.
 pub fn count_request() {
-    place().seat.count_request();
+    seat().count_request();
 }
 
 /// The body of every good answer of the calling worker: `Hello from worker <id>\n`, made once.

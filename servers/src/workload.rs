@@ -3,7 +3,7 @@
 use std::{hint::black_box, thread, time::Duration};
 
 use nix::time::{ClockId, clock_gettime};
-use schema::Workload;
+use schema::{Style, Workload};
 
 /// Most microseconds a request may ask for: a minute.
 pub const MOST_US: u32 = 60_000_000;
@@ -23,14 +23,18 @@ const STEPS_PER_LOOK: u64 = 256;
 ///
 /// - `Cpu` burns CPU time of the calling thread, so it takes longer where the thread is kept from
 ///   running. The overshoot is one look at the clock, well below a microsecond.
-/// - `Wait` waits as an event loop waits: other connections of the worker are served meanwhile. The
-///   runtime's timer has a resolution of 1 ms and rounds up, so `us=1` may take 2 ms.
+/// - `Wait` waits as the style waits. An event loop serves other connections of the worker meanwhile;
+///   the runtime's timer has a resolution of 1 ms and rounds up, so `us=1` may take 2 ms. A blocking
+///   worker sleeps in the kernel.
 /// - `Block` sleeps in the kernel and stops the whole worker, whatever its style.
-pub async fn perform(workload: Workload) {
+pub async fn perform(workload: Workload, style: Style) {
     match workload {
         Workload::Hello | Workload::Bytes { .. } => {}
         Workload::Cpu { us } => burn(microseconds(us)),
-        Workload::Wait { us } => tokio::time::sleep(microseconds(us)).await,
+        Workload::Wait { us } => match style {
+            Style::Evented => tokio::time::sleep(microseconds(us)).await,
+            Style::Blocking => thread::sleep(microseconds(us)),
+        },
         Workload::Block { us } => thread::sleep(microseconds(us)),
     }
 }

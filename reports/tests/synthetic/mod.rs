@@ -2,7 +2,9 @@
 
 #![allow(dead_code, reason = "each test file uses its own part")]
 
+pub mod designs;
 pub mod emulated;
+pub mod pages;
 
 use std::{collections::BTreeMap, fs, path::Path};
 

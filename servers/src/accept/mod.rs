@@ -10,16 +10,28 @@
 //! | [`per_connection`] | nowhere | a new worker |
 //! | stealing ([`crate::threads`]) | in one queue of the kernel | one thread; others take over what waits for it |
 
-use rustix::net::SocketFlags;
-use tokio::net::TcpStream;
-
 pub mod exclusive;
+pub mod file_lock;
+pub mod gate;
+pub mod gated;
 pub mod handoff;
+pub mod mutex;
 pub mod per_connection;
 pub mod reuseport;
 pub mod shared;
+pub mod shared_words;
 
-use crate::{connection, drain::DrainWatch, spin::Spin, tally};
+use std::{fmt::Display, io, time::Duration};
+
+use nix::sched::sched_yield;
+use rustix::net::SocketFlags;
+use tokio::{net::TcpStream, task::yield_now};
+
+use crate::{connection, drain::DrainWatch, listener::BACKLOG, say, spin::Spin, tally};
+
+/// How long to leave a listener alone that gives no connections for want of descriptors or memory.
+/// Both come back when connections end, and nothing tells of that.
+pub(crate) const PAUSE: Duration = Duration::from_millis(20);
 
 /// How an event loop wants its connections.
 pub(crate) const FOR_EVENT_LOOPS: SocketFlags = SocketFlags::CLOEXEC.union(SocketFlags::NONBLOCK);
@@ -36,4 +48,57 @@ pub(crate) fn adopt(stream: std::net::TcpStream, spin: Spin, drain: &DrainWatch)
 pub(crate) fn adopt_registered(stream: TcpStream, spin: Spin, drain: &DrainWatch) {
     tally::count_connection();
     tokio::spawn(connection::serve(stream, drain.admit(), spin));
+}
+
+/// That a listener gives no connections, said once.
+#[derive(Debug, Default)]
+pub(crate) struct Complaint {
+    made: bool,
+}
+
+impl Complaint {
+    pub(crate) fn make(&mut self, error: impl Display) {
+        if !self.made {
+            self.made = true;
+            say::trouble(
+                "accept",
+                format_args!(
+                    "connections have to wait: {error}; raise the limit of open files (ulimit -n)"
+                ),
+            );
+        }
+    }
+
+    async fn make_and_pause(&mut self, error: &io::Error) {
+        self.make(error);
+        tokio::time::sleep(PAUSE).await;
+    }
+}
+
+async fn let_others_accept() {
+    yield_now().await;
+    // Linux has no way for this to fail.
+    let _ = sched_yield();
+}
+
+/// The client gave up before it was accepted: no reason to wait before the next one.
+pub(crate) fn concerns_one_connection(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionReset
+    )
+}
+
+/// Clients in the kernel's queue are connected as far as they know, and closing the last descriptor
+/// of the listener would reset them. They get their answers instead. No more than the queue can
+/// hold, for while it is emptied it may fill.
+fn take_queue(listener: &std::net::TcpListener, spin: Spin, drain: &DrainWatch) {
+    for _ in 0..BACKLOG {
+        let Ok((stream, _)) = listener.accept() else {
+            return;
+        };
+        if stream.set_nonblocking(true).is_ok() {
+            adopt(stream, spin, drain);
+        }
+    }
 }

@@ -22,13 +22,15 @@ use std::{
     os::fd::AsRawFd,
 };
 
+use schema::Style;
+
 use crate::listener::{ListenError, listen_beside};
 
 /// The listeners of one address, in the order in which they joined, which is how the kernel numbers them.
 #[derive(Debug)]
 pub struct Group {
     address: SocketAddr,
-    blocking: bool,
+    style: Style,
     listeners: Vec<TcpListener>,
 }
 
@@ -37,11 +39,11 @@ impl Group {
     ///
     /// # Errors
     /// The address is taken, not allowed or not of this machine, or no descriptor is left.
-    pub fn listen(address: SocketAddr, count: usize, blocking: bool) -> Result<Self, ListenError> {
-        let (first, address) = listen_beside(address, blocking)?;
+    pub fn listen(address: SocketAddr, count: usize, style: Style) -> Result<Self, ListenError> {
+        let (first, address) = listen_beside(address, style)?;
         let mut group = Self {
             address,
-            blocking,
+            style,
             listeners: vec![first],
         };
         while group.listeners.len() < count {
@@ -61,7 +63,7 @@ impl Group {
     /// # Errors
     /// As [`Self::listen`].
     pub fn grow(&mut self) -> Result<(), ListenError> {
-        let (listener, _) = listen_beside(self.address, self.blocking)?;
+        let (listener, _) = listen_beside(self.address, self.style)?;
         self.listeners.push(listener);
         Ok(())
     }
@@ -172,7 +174,12 @@ mod tests {
     use super::*;
 
     fn group(count: usize) -> Group {
-        Group::listen(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)), count, false).unwrap()
+        Group::listen(
+            SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
+            count,
+            Style::Evented,
+        )
+        .unwrap()
     }
 
     /// Connections that came to each listener.

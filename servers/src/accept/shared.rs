@@ -28,20 +28,12 @@
 //! answered 149, 136, 84 and 31; in another run the least was 1. Evenness there needs another
 //! policy.
 
-use std::{io, time::Duration};
+use std::io;
 
-use nix::sched::sched_yield;
-use tokio::{
-    net::{TcpListener, TcpStream},
-    task::yield_now,
-};
+use tokio::net::{TcpListener, TcpStream};
 
-use super::{adopt, adopt_registered};
-use crate::{drain::DrainWatch, listener::BACKLOG, say, spin::Spin};
-
-/// How long to leave a listener alone that gives no connections for want of descriptors or memory.
-/// Both come back when connections end, and nothing tells of that.
-const PAUSE: Duration = Duration::from_millis(20);
+use super::{Complaint, adopt_registered, concerns_one_connection, let_others_accept, take_queue};
+use crate::{drain::DrainWatch, spin::Spin};
 
 /// Who else accepts from a listener.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -78,7 +70,7 @@ pub async fn run(
     spin: Spin,
     mut drain: DrainWatch,
 ) {
-    let mut complained = false;
+    let mut complaint = Complaint::default();
     loop {
         let accepted = tokio::select! {
             biased;
@@ -93,52 +85,11 @@ pub async fn run(
                 }
             }
             Err(error) if concerns_one_connection(&error) => {}
-            Err(error) => {
-                if !complained {
-                    complained = true;
-                    say::trouble(
-                        "accept",
-                        format_args!(
-                            "connections have to wait: {error}; raise the limit of open files \
-                             (ulimit -n)"
-                        ),
-                    );
-                }
-                tokio::time::sleep(PAUSE).await;
-            }
+            Err(error) => complaint.make_and_pause(&error).await,
         }
     }
-    take_queue(listener, spin, &drain);
-}
-
-pub(super) async fn let_others_accept() {
-    yield_now().await;
-    // Linux has no way for this to fail.
-    let _ = sched_yield();
-}
-
-/// The client gave up before it was accepted: no reason to wait before the next one.
-pub(super) fn concerns_one_connection(error: &io::Error) -> bool {
-    matches!(
-        error.kind(),
-        io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionReset
-    )
-}
-
-/// Clients in the kernel's queue are connected as far as they know, and closing the last descriptor
-/// of the listener would reset them. They get their answers instead. No more than the queue can
-/// hold, for while it is emptied it may fill.
-fn take_queue(listener: impl Listening, spin: Spin, drain: &DrainWatch) {
     // Without the runtime: it accepts only once its epoll has reported a connection.
-    let Ok(listener) = listener.into_std() else {
-        return;
-    };
-    for _ in 0..BACKLOG {
-        let Ok((stream, _)) = listener.accept() else {
-            return;
-        };
-        if stream.set_nonblocking(true).is_ok() {
-            adopt(stream, spin, drain);
-        }
+    if let Ok(listener) = listener.into_std() {
+        take_queue(&listener, spin, &drain);
     }
 }

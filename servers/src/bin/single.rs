@@ -1,4 +1,4 @@
-//! One process, one event loop. See [`servers::single`].
+//! One process, one worker. See [`servers::single`].
 
 use std::process::ExitCode;
 

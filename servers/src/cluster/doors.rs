@@ -13,6 +13,7 @@ use schema::{Accept, Model, Style};
 
 use crate::{
     accept::{
+        gate::SharedGate,
         handoff::{
             acceptor::Acceptor,
             lane::{self, SocketLane},
@@ -20,7 +21,7 @@ use crate::{
         reuseport::Group,
     },
     failure::Failure,
-    listener::listen_for,
+    listener::listen,
     options::Wake,
     worker::Intake,
 };
@@ -32,6 +33,8 @@ pub enum Doors {
     Shared {
         /// That of all workers.
         listener: Option<TcpListener>,
+        /// What stands before accepting.
+        gate: SharedGate,
         /// Whom a connection wakes.
         wake: Wake,
     },
@@ -41,8 +44,8 @@ pub enum Doors {
     Handoff {
         /// Accepts and deals.
         acceptor: Acceptor<Pid, TcpStream>,
-        /// Whether workers wait for their connections in the kernel.
-        blocking: bool,
+        /// How workers wait for theirs.
+        style: Style,
     },
 }
 
@@ -66,22 +69,23 @@ impl Doors {
         address: SocketAddr,
         workers: usize,
     ) -> Result<(Self, SocketAddr), Failure> {
-        let blocking = model.style == Style::Blocking;
+        let style = model.style;
         Ok(match model.accept {
             Accept::Reuseport => {
-                let group = Group::listen(address, workers, blocking)?;
+                let group = Group::listen(address, workers, style)?;
                 let address = group.address();
                 (Self::Reuseport(group), address)
             }
             Accept::Handoff => {
-                let (listener, address) = listen_for(address, false)?;
-                let acceptor = Acceptor::new(listener, blocking);
-                (Self::Handoff { acceptor, blocking }, address)
+                let (listener, address) = listen(address, Style::Evented)?;
+                let acceptor = Acceptor::new(listener, style);
+                (Self::Handoff { acceptor, style }, address)
             }
-            _ => {
-                let (listener, address) = listen_for(address, blocking)?;
+            policy => {
+                let (listener, address) = listen(address, style)?;
                 let shared = Self::Shared {
                     listener: Some(listener),
+                    gate: SharedGate::of(policy)?,
                     wake,
                 };
                 (shared, address)
@@ -95,19 +99,24 @@ impl Doors {
     /// No descriptor is left.
     pub fn key(&self, seat: usize) -> io::Result<Key> {
         let (intake, lane) = match self {
-            Self::Shared { listener, wake } => {
+            Self::Shared {
+                listener,
+                gate,
+                wake,
+            } => {
                 let intake = Intake::Shared {
                     listener: listener
                         .as_ref()
                         .ok_or(io::ErrorKind::NotFound)?
                         .try_clone()?,
+                    gate: gate.clone(),
                     wake: *wake,
                 };
                 (intake, None)
             }
             Self::Reuseport(group) => (Intake::Own(group.of_seat(seat)?), None),
-            Self::Handoff { blocking, .. } => {
-                let (lane, line) = lane::to_process(*blocking)?;
+            Self::Handoff { style, .. } => {
+                let (lane, line) = lane::to_process(*style)?;
                 (Intake::Line(line), Some(lane))
             }
         };
@@ -170,7 +179,8 @@ impl Doors {
     pub fn leave(&mut self, worker: Pid) {
         match self {
             Self::Handoff { acceptor, .. } => acceptor.leave(worker),
-            Self::Shared { .. } | Self::Reuseport(_) => {}
+            Self::Shared { gate, .. } => gate.free_of(worker),
+            Self::Reuseport(_) => {}
         }
     }
 

@@ -36,6 +36,33 @@ pub enum ForkError {
     Orphaned(Pid),
 }
 
+/// Word that the calling process has one thread. It stays true for as long as whoever holds it makes none.
+#[derive(Debug)]
+pub struct Sole(());
+
+impl Sole {
+    /// Count the threads.
+    ///
+    /// # Errors
+    /// There are several, or /proc does not tell.
+    pub fn check() -> Result<Self, ForkError> {
+        let threads = procfs::process::Process::myself()?.stat()?.num_threads;
+        if threads == 1 {
+            Ok(Self(()))
+        } else {
+            Err(ForkError::Threads(threads.cast_unsigned()))
+        }
+    }
+}
+
+impl ForkError {
+    /// Whether the worker sees it, and not the primary.
+    #[must_use]
+    pub const fn is_of_worker(&self) -> bool {
+        matches!(self, Self::Untied(_) | Self::Orphaned(_))
+    }
+}
+
 /// Fork a worker that cannot outlive the calling process: the kernel sends it SIGKILL when the
 /// primary ends, however it ends.
 ///
@@ -45,13 +72,9 @@ pub enum ForkError {
 /// # Errors
 /// See [`ForkError`]; some are returned in the worker, which then has to end.
 #[allow(unsafe_code)]
-pub fn fork_worker() -> Result<Forked, ForkError> {
-    let threads = procfs::process::Process::myself()?.stat()?.num_threads;
-    if threads != 1 {
-        return Err(ForkError::Threads(threads.cast_unsigned()));
-    }
+pub fn fork_worker(_: &Sole) -> Result<Forked, ForkError> {
     let primary = getpid();
-    // SAFETY: the process has one thread (checked above), so no lock is held by a thread that the
+    // SAFETY: the process has one thread (the caller has `Sole`), so no lock is held by a thread that the
     // child would lack, and the child may go on as any process: allocate, print, start a runtime.
     match unsafe { fork() }.map_err(ForkError::Refused)? {
         ForkResult::Parent { child } => Ok(Forked::Primary(child)),

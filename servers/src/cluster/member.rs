@@ -17,8 +17,10 @@ pub enum Stage {
     Starting,
     /// It does.
     Listening,
-    /// It was told to end.
+    /// It was told to accept no more, as another has its place.
     Retiring,
+    /// It was told to end.
+    Draining,
 }
 
 /// A worker that has not been seen to end.
@@ -36,7 +38,7 @@ pub struct Member {
     pub lane: Option<SocketLane>,
     /// When it was made.
     pub born: Instant,
-    /// When it is killed, unless it has come further by then.
+    /// When it is told to end, or killed, unless it has come further by then.
     pub deadline: Option<Instant>,
 }
 

@@ -11,9 +11,11 @@
 //! With a worker for each connection there is nobody to keep; that primary is
 //! [`crate::accept::per_connection`].
 
-use schema::{Model, Style, Worker};
+use schema::{Accept, Model, Style, Worker};
 
 use crate::{
+    accept::per_connection::processes,
+    blocking::Attention,
     end::End,
     evented::{self, Job},
     failure::Failure,
@@ -22,7 +24,7 @@ use crate::{
     messages::{self, ToPrimary},
     options::{ClusterOptions, MOST_WORKERS},
     orders::{Carrier, Chain},
-    say, slot, tally,
+    say, slot, tally, worker,
 };
 
 pub mod doors;
@@ -47,6 +49,9 @@ use self::{
 pub fn run(options: &ClusterOptions) -> Result<(), Failure> {
     limits::check()?;
     let model = options.model.model(Worker::Process);
+    if model.accept == Accept::PerConnection {
+        return processes::run(options, model);
+    }
     let workers = options.pool.workers()?;
     let address = options.server.socket_address();
     let seats = workers as usize;
@@ -93,6 +98,15 @@ fn work(
             };
             evented::run(job, listening)
         }
-        Style::Blocking => todo!(),
+        Style::Blocking => {
+            let attention = Attention::to(Chain::Primary)?;
+            messages::install(link);
+            worker::block(
+                start.intake,
+                &attention,
+                options.worker.terms(options.model.style, &options.server),
+                listening,
+            )
+        }
     }
 }

@@ -34,7 +34,7 @@ use nix::{
 use super::{
     doors::{Doors, Key},
     events::{Event, Teller},
-    fork::{ForkError, Forked, fork_worker},
+    fork::{ForkError, Forked, Sole, fork_worker},
     member::{Member, Source, Stage},
     memory,
     renewal::{Done, Reason, Renewals},
@@ -115,6 +115,7 @@ pub struct Keeping {
 
 /// The primary.
 pub struct Primary {
+    sole: Sole,
     keeping: Keeping,
     tell: Teller,
     signals: Signals,
@@ -145,9 +146,11 @@ impl Primary {
         ledger: Ledger,
         workers: usize,
     ) -> Result<Self, PrimaryError> {
-        use Signal::{SIGCHLD, SIGHUP, SIGINT, SIGTERM, SIGTTIN, SIGTTOU};
+        use Signal::{SIGCHLD, SIGHUP, SIGINT, SIGTERM, SIGTTIN, SIGTTOU, SIGUSR1};
         // Before the first fork: a worker that dies at once must not be missed.
-        let signals = Signals::take(&[SIGTERM, SIGINT, SIGCHLD, SIGHUP, SIGTTIN, SIGTTOU])?;
+        // SIGUSR1 as well: workers begin with this mask, and one may be told to retire early.
+        let taken = [SIGTERM, SIGINT, SIGCHLD, SIGHUP, SIGTTIN, SIGTTOU, SIGUSR1];
+        let signals = Signals::take(&taken)?;
         let reactor = Reactor::new()?;
         reactor.watch(&signals, Source::Signals.into())?;
         let mut seats = Vec::new();
@@ -159,6 +162,7 @@ impl Primary {
             events,
         } = keeping.options;
         Ok(Self {
+            sole: Sole::check()?,
             keeping,
             tell: Teller::new(events),
             signals,
@@ -253,7 +257,7 @@ impl Primary {
         let desk = self.free_desk();
         let Key { intake, lane } = self.doors.key(seat).map_err(PrimaryError::Doors)?;
         let (ours, theirs) = between_processes()?;
-        match fork_worker()? {
+        match fork_worker(&self.sole)? {
             Forked::Worker => {
                 // Everything of the primary's is closed with `self`.
                 return Ok(Some(Start {
@@ -534,7 +538,7 @@ impl Primary {
             return Ok(());
         };
         self.let_go(worker, &member);
-        let wanted = member.stage == Stage::Retiring;
+        let wanted = matches!(member.stage, Stage::Retiring | Stage::Draining);
         if let Some((_, event)) = Event::exit(status, wanted) {
             self.tell(worker, member.seat, event);
         }
@@ -744,19 +748,32 @@ impl Primary {
         }
     }
 
-    /// Tell a worker to end.
+    /// Tell a worker that others succeed to accept no more, and to end once each of its connections
+    /// has carried one more request.
     fn retire(&mut self, worker: Pid) {
-        let Some(member) = self.members.get_mut(&worker) else {
-            return;
-        };
-        if member.stage == Stage::Retiring {
-            return;
+        let deadline = Instant::now() + self.keeping.drain_timeout;
+        if let Some(member) = self.members.get_mut(&worker)
+            && matches!(member.stage, Stage::Starting | Stage::Listening)
+        {
+            member.stage = Stage::Retiring;
+            member.deadline = Some(deadline);
+            self.doors.retire(worker);
+            // No pid can have passed to a stranger: only reaping frees it.
+            let _ = kill(worker, Signal::SIGUSR1);
         }
-        member.stage = Stage::Retiring;
-        member.deadline = Some(Instant::now() + self.keeping.drain_timeout + GRACE);
-        self.doors.retire(worker);
-        // No pid can have passed to a stranger: only reaping frees it.
-        let _ = kill(worker, Signal::SIGTERM);
+    }
+
+    /// Tell a worker to finish the requests in flight and end.
+    fn drain(&mut self, worker: Pid) {
+        let deadline = Instant::now() + self.keeping.drain_timeout + GRACE;
+        if let Some(member) = self.members.get_mut(&worker)
+            && member.stage != Stage::Draining
+        {
+            member.stage = Stage::Draining;
+            member.deadline = Some(deadline);
+            self.doors.retire(worker);
+            let _ = kill(worker, Signal::SIGTERM);
+        }
     }
 
     // Deadlines.
@@ -796,14 +813,20 @@ impl Primary {
     }
 
     fn kill_late(&mut self, late: &[Pid]) {
-        let (mut starting, mut retiring) = (0, 0);
+        let (mut starting, mut draining) = (0, 0);
         for worker in late {
-            if let Some(member) = self.members.get_mut(worker) {
-                member.deadline = None;
-                match member.stage {
-                    Stage::Starting => starting += 1,
-                    Stage::Listening | Stage::Retiring => retiring += 1,
+            let Some(member) = self.members.get_mut(worker) else {
+                continue;
+            };
+            member.deadline = None;
+            match member.stage {
+                // What connections it has left are idle.
+                Stage::Retiring => {
+                    self.drain(*worker);
+                    continue;
                 }
+                Stage::Starting => starting += 1,
+                Stage::Listening | Stage::Draining => draining += 1,
             }
             let _ = kill(*worker, Signal::SIGKILL);
         }
@@ -816,12 +839,12 @@ impl Primary {
                 ),
             );
         }
-        if retiring > 0 {
+        if draining > 0 {
             say::trouble(
                 "cluster",
                 format_args!(
                     "workers killed with their connections, for they did not end in time: \
-                     {retiring}; allow requests more time with --drain-timeout"
+                     {draining}; allow requests more time with --drain-timeout"
                 ),
             );
         }
@@ -886,7 +909,7 @@ impl Primary {
         });
         self.listener_watched = false;
         for worker in everybody {
-            self.retire(worker);
+            self.drain(worker);
         }
     }
 

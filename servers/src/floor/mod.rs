@@ -51,7 +51,7 @@ pub const MODEL: Model = Model {
 pub fn run(options: &FloorOptions) -> Result<(), Failure> {
     limits::check()?;
     let signals = Signals::take(&[Signal::SIGTERM, Signal::SIGINT])?;
-    let (listener, address) = listen(options.server.socket_address())?;
+    let (listener, address) = listen(options.server.socket_address(), Style::Evented)?;
     let event_loop = event_loop::EventLoop::new(listener, signals)?;
     say::ready(address, MODEL, 1);
     event_loop

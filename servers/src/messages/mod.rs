@@ -11,6 +11,12 @@
 //!   [`EventedEnd`], which waits in an event loop. Either is [`install`]ed in the thread that serves
 //!   (on a runtime with several threads, a clone in each), where the endpoint finds it ([`ask`]).
 //!
+//! # Order of events
+//! The primary polls [`PrimaryEnd::fd`] of every worker (for writing as well where
+//! [`PrimaryEnd::wants_to_write`]), flushes what can be written, and calls [`PrimaryEnd::receive`]
+//! until there is nothing. Then, if any worker came or went, it announces once to all who is there:
+//! announcing at each of a thousand beginnings would be a thousand times as much.
+//!
 //! # What fails
 //! An end whose other end was closed says so after the last message. A worker whose primary does not
 //! answer gives up after [`PATIENCE`]. A primary whose worker does not read keeps the last

@@ -109,14 +109,14 @@ where
         };
         let mut packet = Vec::with_capacity(length.min(In::MOST_BYTES));
         // Taken even where it is too long, to have the next one next.
-        match recv(
-            &self.socket,
-            spare_capacity(&mut packet),
-            RecvFlags::empty(),
-        ) {
-            Ok(_) => {}
-            Err(Errno::AGAIN | Errno::INTR) => return Ok(None),
-            Err(error) => return Err(refused(error)),
+        loop {
+            let buffer = spare_capacity(&mut packet);
+            match recv(&self.socket, buffer, RecvFlags::empty()) {
+                Ok(_) => break,
+                // The other end may have been closed since.
+                Err(Errno::INTR | Errno::CONNRESET) => {}
+                Err(error) => return Err(refused(error)),
+            }
         }
         if length > In::MOST_BYTES {
             return Err(ChannelError::TooLong {
@@ -161,4 +161,126 @@ pub fn unpacked<M: Message + DeserializeOwned>(packet: &[u8]) -> Result<M, Chann
 
 fn refused(error: Errno) -> ChannelError {
     ChannelError::Refused(io::Error::from(error))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fmt::Debug;
+
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::{
+        ledger::SeatStats,
+        messages::message::{Announcement, Answer, ClusterStats, Question, ToPrimary, ToWorker},
+    };
+
+    fn to_primary() -> impl Strategy<Value = ToPrimary> {
+        prop_oneof![
+            Just(ToPrimary::Online),
+            Just(ToPrimary::Listening),
+            Just(ToPrimary::Leaving),
+            any::<u64>().prop_map(|id| ToPrimary::Ask {
+                id,
+                question: Question::ClusterStats,
+            }),
+        ]
+    }
+
+    prop_compose! {
+        fn seat_stats()(
+            seat in any::<usize>(),
+            (worker, pid) in any::<(u32, u32)>(),
+            (generation, requests, connections) in any::<(u64, u64, u64)>(),
+            started_unix_ns in any::<u64>(),
+        ) -> SeatStats {
+            SeatStats { seat, generation, worker, pid, requests, connections, started_unix_ns }
+        }
+    }
+
+    prop_compose! {
+        fn cluster_stats()(
+            workers in prop::collection::vec(seat_stats(), 0..1024),
+            (requests, connections, respawns, reloads) in any::<(u64, u64, u64, u64)>(),
+        ) -> ClusterStats {
+            ClusterStats { workers, requests, connections, respawns, reloads }
+        }
+    }
+
+    fn to_worker() -> impl Strategy<Value = ToWorker> {
+        let colleagues = prop::collection::vec(any::<u32>(), 0..1024);
+        prop_oneof![
+            colleagues.prop_map(|ids| ToWorker::Told(Announcement::Colleagues(ids))),
+            (any::<u64>(), cluster_stats()).prop_map(|(id, stats)| ToWorker::Answer {
+                id,
+                answer: Answer::ClusterStats(stats),
+            }),
+        ]
+    }
+
+    fn arrives<M>(message: M)
+    where
+        M: Message + Serialize + DeserializeOwned + Clone + PartialEq + Debug,
+    {
+        let (mut one, mut other) = pair::<M, M>().unwrap();
+        assert_eq!(one.offer(message.clone()).unwrap(), None);
+        assert_eq!(other.take().unwrap(), Some(message));
+        assert_eq!(other.take().unwrap(), None);
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_a_worker_says_arrives_as_it_was_said(message in to_primary()) {
+            arrives(message);
+        }
+
+        #[test]
+        fn whatever_a_primary_says_arrives_as_it_was_said(message in to_worker()) {
+            arrives(message);
+        }
+
+        #[test]
+        fn bytes_that_are_no_message_are_refused_without_harm(
+            bytes in prop::collection::vec(any::<u8>(), 0..200),
+        ) {
+            if let Ok(message) = unpacked::<ToWorker>(&bytes) {
+                assert_eq!(unpacked::<ToWorker>(&packed(&message).unwrap()).unwrap(), message);
+            }
+        }
+    }
+
+    #[test]
+    fn a_message_with_something_behind_it_is_none() {
+        let mut packet = packed(&ToPrimary::Leaving).unwrap();
+        packet.push(0);
+        let error = unpacked::<ToPrimary>(&packet).unwrap_err().to_string();
+        assert!(
+            error.starts_with("a packet of 2 bytes is no message"),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn a_packet_too_long_to_be_a_message_is_refused_and_the_next_one_is_taken() {
+        // A build that sends more than this one takes.
+        let (mut one, other) = pair::<ToWorker, ToWorker>().unwrap();
+        let mut other = Packets::<ToPrimary, ToPrimary> {
+            socket: other.socket,
+            says: PhantomData,
+        };
+        let news = |count| ToWorker::Told(Announcement::Colleagues(vec![1; count]));
+        one.offer(news(ToPrimary::MOST_BYTES)).unwrap();
+        let error = other.take().unwrap_err();
+        assert!(
+            matches!(
+                error,
+                ChannelError::TooLong {
+                    bytes: 67,
+                    most: 64
+                }
+            ),
+            "{error}"
+        );
+        assert_eq!(other.take().unwrap(), None);
+    }
 }

@@ -132,3 +132,47 @@ impl PrimaryEnd {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::messages::{
+        lane::{self, MOST_UNREAD},
+        message::ClusterStats,
+    };
+
+    #[test]
+    fn of_what_there_is_no_room_for_the_last_announcement_and_the_last_answers_are_kept() {
+        let (link, mut worker) = lane::pair().unwrap();
+        let mut primary = PrimaryEnd::new(link);
+        let unread = MOST_UNREAD as u64;
+        let kept = MOST_ANSWERS as u64;
+        for id in 0..200 {
+            let answer = Answer::ClusterStats(ClusterStats::default());
+            primary.send(ToWorker::Answer { id, answer }).unwrap();
+        }
+        for id in 0..3 {
+            let news = Announcement::Colleagues(vec![id]);
+            primary.send(ToWorker::Told(news)).unwrap();
+        }
+        let mut ids = || -> Vec<Option<u64>> {
+            std::iter::from_fn(|| worker.take().unwrap())
+                .map(|message| match message {
+                    ToWorker::Answer { id, .. } => Some(id),
+                    ToWorker::Told(news) => {
+                        assert_eq!(news, Announcement::Colleagues(vec![2]));
+                        None
+                    }
+                })
+                .collect()
+        };
+        let carried: Vec<_> = (0..unread).map(Some).collect();
+        assert_eq!(ids(), carried);
+        assert_eq!(primary.receive().unwrap(), None);
+        let after: Vec<_> = [None]
+            .into_iter()
+            .chain((200 - kept..200).map(Some))
+            .collect();
+        assert_eq!(ids(), after);
+    }
+}

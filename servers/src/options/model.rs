@@ -3,12 +3,14 @@
 use clap::{Args, ValueEnum};
 use schema::{Accept, Model, Style, Worker};
 
+use super::StyleOptions;
+
 /// The two axes that a binary leaves open; which worker it has is in its name.
 #[derive(Args, Clone, Copy, Debug)]
 pub struct ModelOptions {
-    /// How a worker waits: blocking (one connection at a time) or evented (an event loop)
-    #[arg(long, value_name = "STYLE", default_value = "evented")]
-    style: Style,
+    /// How its workers serve.
+    #[command(flatten)]
+    pub style: StyleOptions,
 
     /// How a connection finds its worker: shared, reuseport, handoff, file-lock, mutex, per-connection or
     /// stealing; by default shared, and stealing for evented threads
@@ -34,13 +36,13 @@ impl ModelOptions {
     /// The cell, with workers of this kind.
     #[must_use]
     pub fn model(&self, worker: Worker) -> Model {
-        let accept = self.accept.unwrap_or(match (worker, self.style) {
+        let accept = self.accept.unwrap_or(match (worker, self.style.style) {
             (Worker::Thread, Style::Evented) => Accept::Stealing,
             _ => Accept::Shared,
         });
         Model {
             worker,
-            style: self.style,
+            style: self.style.style,
             accept,
         }
     }

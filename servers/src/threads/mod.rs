@@ -9,7 +9,7 @@
 
 use schema::{Accept, Worker};
 
-use crate::{failure::Failure, limits, options::ThreadsOptions};
+use crate::{accept::per_connection, failure::Failure, limits, options::ThreadsOptions};
 
 pub mod front_desk;
 pub mod pool;
@@ -24,6 +24,7 @@ pub fn run(options: &ThreadsOptions) -> Result<(), Failure> {
     let model = options.model.model(Worker::Thread);
     match model.accept {
         Accept::Stealing => stealing::run(options, model),
+        Accept::PerConnection => per_connection::threads::run(options, model),
         _ => pool::run(options, model),
     }
 }

@@ -24,17 +24,19 @@ use tokio::sync::mpsc as async_mpsc;
 use super::front_desk;
 use crate::{
     accept::{
+        gate::SharedGate,
         handoff::{
             acceptor::Acceptor,
             lane::{self, ChannelLane, Words},
         },
         reuseport::Group,
     },
+    blocking::{Attention, Interrupter},
     end::End,
     evented::{self, Job},
     failure::Failure,
     ledger::Ledger,
-    listener::listen_for,
+    listener::listen,
     messages::{self, PrimaryEnd, ToPrimary, WorkerEnd, between_threads},
     options::{ThreadsOptions, Wake},
     orders::{Carrier, Order},
@@ -42,7 +44,7 @@ use crate::{
     say,
     signals::Signals,
     slot, tally,
-    worker::Intake,
+    worker::{self, Intake},
 };
 
 /// What threads get beyond the drain timeout to end by themselves.
@@ -56,6 +58,7 @@ const WORDS: u64 = u64::MAX - 2;
 #[derive(Debug)]
 enum Reins {
     Evented(async_mpsc::UnboundedSender<Order>),
+    Blocking(Interrupter),
 }
 
 impl Reins {
@@ -63,6 +66,8 @@ impl Reins {
         match self {
             // One that has ended needs no orders.
             Self::Evented(sender) => drop(sender.send(order)),
+            Self::Blocking(interrupter) if order == Order::End => interrupter.hurry(),
+            Self::Blocking(interrupter) => interrupter.drain(),
         }
     }
 }
@@ -117,21 +122,21 @@ fn open(
     workers: usize,
 ) -> Result<(Vec<Intake>, Option<Desk>, SocketAddr), Failure> {
     let address = options.server.socket_address();
-    let blocking = model.style == Style::Blocking;
+    let style = model.style;
     match model.accept {
         Accept::Reuseport => {
-            let group = Group::listen(address, workers, blocking)?;
+            let group = Group::listen(address, workers, style)?;
             let own = |seat| group.of_seat(seat).map(Intake::Own);
             let intakes = (0..workers).map(own).collect::<io::Result<_>>()?;
             Ok((intakes, None, group.address()))
         }
         Accept::Handoff => {
-            let (listener, address) = listen_for(address, false)?;
+            let (listener, address) = listen(address, Style::Evented)?;
             let words = Words::new()?;
             let lane = |worker| lane::to_thread(worker, words.clone());
             let (lanes, lines): (Vec<_>, Vec<_>) = (0..workers).map(lane).unzip();
             let desk = Desk {
-                acceptor: Acceptor::new(listener, blocking),
+                acceptor: Acceptor::new(listener, style),
                 lanes,
                 words,
                 watched: false,
@@ -143,18 +148,20 @@ fn open(
             ))
         }
         _ => {
-            let (listener, address) = listen_for(address, blocking)?;
+            let (listener, address) = listen(address, style)?;
             let wake = options.model.wake();
-            let share = |_| share(&listener, wake);
+            let gate = SharedGate::of(model.accept)?;
+            let share = |_| share(&listener, &gate, wake);
             let intakes = (0..workers).map(share).collect::<io::Result<_>>()?;
             Ok((intakes, None, address))
         }
     }
 }
 
-fn share(listener: &TcpListener, wake: Wake) -> io::Result<Intake> {
+fn share(listener: &TcpListener, gate: &SharedGate, wake: Wake) -> io::Result<Intake> {
     Ok(Intake::Shared {
         listener: listener.try_clone()?,
+        gate: gate.clone(),
         wake,
     })
 }
@@ -231,7 +238,17 @@ fn work(
             };
             evented::run(job, listening)
         }
-        Style::Blocking => todo!(),
+        Style::Blocking => {
+            let attention = Attention::to_first_thread()?;
+            let _ = teller.send(Reins::Blocking(attention.interrupter()));
+            messages::install(link);
+            worker::block(
+                intake,
+                &attention,
+                options.worker.terms(options.model.style, &options.server),
+                listening,
+            )
+        }
     }
 }
 

@@ -55,7 +55,7 @@ pub fn run(options: &ThreadsOptions, model: Model) -> Result<(), Failure> {
     // Before there is another thread: each takes the signal mask of the one that makes it.
     let signals = Signals::take(&[Signal::SIGTERM, Signal::SIGINT])?;
     let workers = options.pool.workers()?;
-    let (listener, address) = listen(options.server.socket_address())?;
+    let (listener, address) = listen(options.server.socket_address(), model.style)?;
     let ledger = Ledger::new(workers)?;
     let (mut post, link) = messages::between_threads()?;
     let runtime = start_workers(ledger, workers, options.worker.slots.clone(), link)?;

@@ -3,6 +3,7 @@
 //! Every wait is for an event: a line, an answer, an end of file. The only clock is the one that
 //! gives up a test whose event never comes.
 
+mod blocking;
 mod cluster;
 mod command_line;
 mod drain;
@@ -11,6 +12,10 @@ mod floor;
 mod groups;
 mod http;
 mod launch;
+mod ledger;
+mod messages;
 mod slot;
 mod spin;
+mod stats;
 mod threads;
+mod workers;

@@ -16,8 +16,10 @@ use rustix::{
     net::{SocketFlags, accept_with},
 };
 
+use schema::Style;
+
 use super::{lane::Word, round_robin::RoundRobin};
-use crate::{listener::BACKLOG, say};
+use crate::{accept::FOR_EVENT_LOOPS, listener::BACKLOG, say};
 
 /// Connections that may wait here for a worker to be free.
 const MOST_WAITING: usize = 256;
@@ -40,11 +42,10 @@ pub struct Acceptor<W, C> {
 impl<W: Copy + Ord, C: From<TcpStream>> Acceptor<W, C> {
     /// Of what arrives at `listener`, which must not block.
     #[must_use]
-    pub const fn new(listener: TcpListener, blocking: bool) -> Self {
-        let flags = if blocking {
-            SocketFlags::CLOEXEC
-        } else {
-            SocketFlags::CLOEXEC.union(SocketFlags::NONBLOCK)
+    pub const fn new(listener: TcpListener, style: Style) -> Self {
+        let flags = match style {
+            Style::Blocking => SocketFlags::CLOEXEC,
+            Style::Evented => FOR_EVENT_LOOPS,
         };
         Self {
             listener: Some(listener),

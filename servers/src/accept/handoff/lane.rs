@@ -24,6 +24,7 @@ use rustix::{
         socketpair,
     },
 };
+use schema::Style;
 use tokio::sync::mpsc;
 
 /// What a worker says of the connection it was given.
@@ -60,14 +61,14 @@ impl Word {
 #[derive(Debug)]
 pub struct SocketLane(OwnedFd);
 
-/// A lane to a process; its worker's end blocks if asked to.
+/// A lane to a process; its worker's end waits as the style does.
 ///
 /// # Errors
 /// No descriptor is left.
-pub fn to_process(blocking: bool) -> io::Result<(SocketLane, Line)> {
+pub fn to_process(style: Style) -> io::Result<(SocketLane, Line)> {
     let flags = SocketFlags::CLOEXEC;
     let (ours, theirs) = socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, flags, None)?;
-    if !blocking {
+    if style == Style::Evented {
         rustix::io::ioctl_fionbio(&theirs, true)?;
     }
     Ok((SocketLane(ours), Line::Socket(theirs)))

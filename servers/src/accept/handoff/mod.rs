@@ -10,6 +10,7 @@
 //! by construction.
 
 pub mod acceptor;
+pub mod blocking;
 pub mod evented;
 pub mod lane;
 pub mod round_robin;

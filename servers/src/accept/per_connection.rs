@@ -1,1 +1,0 @@
-//! A worker for each connection.
