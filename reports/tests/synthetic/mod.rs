@@ -50,6 +50,7 @@ pub fn cell(server: &str, workers: u32) -> Cell {
         path: None,
         reuse: Reuse::KeepAlive,
         rate_per_s: None,
+        warm_up_ns: None,
         then_percent: None,
         wakes: 0,
     }
