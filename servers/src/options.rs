@@ -101,8 +101,8 @@ pub struct StyleOptions {
     pub style: Style,
 
     /// Requests after which a blocking worker closes a connection, for it leaves all other clients
-    /// waiting meanwhile; 1 or more
-    #[arg(long, value_name = "N", default_value = "1000", value_parser = keep_alive_requests)]
+    /// waiting meanwhile (Apache's MaxKeepAliveRequests); 1 or more
+    #[arg(long, value_name = "N", default_value = "100", value_parser = keep_alive_requests)]
     pub keep_alive_requests: u32,
 }
 
@@ -395,7 +395,7 @@ mod tests {
     fn a_style_and_how_long_it_stays_with_a_client_are_checked() {
         let typed = SingleOptions::try_parse_from(["single", "--style", "blocking"]).unwrap();
         assert_eq!(typed.style.style, Style::Blocking);
-        assert_eq!(typed.style.keep_alive_requests, 1000);
+        assert_eq!(typed.style.keep_alive_requests, 100);
         for wrong in [["--style", "fast"], ["--keep-alive-requests", "0"]] {
             let error = SingleOptions::try_parse_from([&["single"][..], &wrong].concat());
             let line = usage_line(&error.unwrap_err());
