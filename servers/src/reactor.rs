@@ -88,3 +88,59 @@ impl Reactor {
         Ok(self.events.iter().map(|event| event.data.u64()).collect())
     }
 }
+
+/// Whether a source is watched that is of interest only at times, as a listener is while there is a use
+/// for what it has.
+#[derive(Debug)]
+pub struct Interest {
+    name: u64,
+    is_watched: bool,
+}
+
+impl Interest {
+    /// In a source that is told of by `name`, and is not watched yet.
+    #[must_use]
+    pub const fn named(name: u64) -> Self {
+        Self {
+            name,
+            is_watched: false,
+        }
+    }
+
+    /// Watch `source` from now on, or no longer.
+    ///
+    /// # Errors
+    /// No memory is left.
+    pub fn set(&mut self, reactor: &Reactor, source: impl AsFd, wanted: bool) -> io::Result<()> {
+        if wanted == self.is_watched {
+            return Ok(());
+        }
+        if wanted {
+            reactor.watch(source, self.name)?;
+        } else {
+            reactor.forget(source);
+        }
+        self.is_watched = wanted;
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Write, pipe};
+
+    use super::*;
+
+    #[test]
+    fn a_source_is_told_of_only_while_it_is_of_interest() {
+        let mut reactor = Reactor::new().unwrap();
+        let (reader, mut writer) = pipe().unwrap();
+        writer.write_all(b"news").unwrap();
+        let mut interest = Interest::named(7);
+        for wanted in [true, true, false, false, true] {
+            interest.set(&reactor, &reader, wanted).unwrap();
+            let told = reactor.wait(Some(Instant::now())).unwrap();
+            assert_eq!(told, if wanted { vec![7] } else { vec![] });
+        }
+    }
+}

@@ -18,6 +18,10 @@ pub struct Signals(SignalFd);
 
 /// What came since the last look. The kernel merges a signal that comes twice before it is read.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "the kernel's own set of them is as flat"
+)]
 pub struct Pending {
     /// SIGTERM or SIGINT.
     pub stop: bool,

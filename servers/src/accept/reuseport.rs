@@ -1,4 +1,4 @@
-//! A listener for each worker: SO_REUSEPORT.
+//! A listener for each worker: `SO_REUSEPORT`.
 //!
 //! The kernel keeps a queue for each listener and draws one by a hash of the client's address and
 //! port. Nobody is woken for nothing, and no lock is shared; but a connection waits for its worker even

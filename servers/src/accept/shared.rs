@@ -49,6 +49,9 @@ pub trait Listening: Send {
     /// The next connection.
     fn accept(&mut self) -> impl Future<Output = io::Result<TcpStream>> + Send;
     /// Without the event loop.
+    ///
+    /// # Errors
+    /// The event loop does not let it go, or no descriptor is left.
     fn into_std(self) -> io::Result<std::net::TcpListener>;
 }
 

@@ -6,6 +6,8 @@
 use std::{
     io,
     net::{SocketAddr, TcpListener, TcpStream},
+    os::fd::BorrowedFd,
+    time::Instant,
 };
 
 use nix::unistd::Pid;
@@ -16,7 +18,7 @@ use crate::{
         gate::SharedGate,
         handoff::{
             acceptor::Acceptor,
-            lane::{self, SocketLane},
+            lane::{self, SocketLane, Word},
         },
         reuseport::Group,
     },
@@ -116,8 +118,8 @@ impl Doors {
             }
             Self::Reuseport(group) => (Intake::Own(group.of_seat(seat)?), None),
             Self::Handoff { style, .. } => {
-                let (lane, line) = lane::to_process(*style)?;
-                (Intake::Line(line), Some(lane))
+                let (lane, end) = lane::to_process(*style)?;
+                (Intake::Line(end), Some(lane))
             }
         };
         Ok(Key { intake, lane })
@@ -181,6 +183,52 @@ impl Doors {
             Self::Handoff { acceptor, .. } => acceptor.leave(worker),
             Self::Shared { gate, .. } => gate.free_of(worker),
             Self::Reuseport(_) => {}
+        }
+    }
+
+    const fn acceptor(&self) -> Option<&Acceptor<Pid, TcpStream>> {
+        match self {
+            Self::Handoff { acceptor, .. } => Some(acceptor),
+            Self::Shared { .. } | Self::Reuseport(_) => None,
+        }
+    }
+
+    /// The listener at which the primary accepts, where it does.
+    #[must_use]
+    pub fn listener(&self) -> Option<BorrowedFd<'_>> {
+        self.acceptor().and_then(Acceptor::listener)
+    }
+
+    /// Whether there is a reason to wait for that listener now.
+    #[must_use]
+    pub fn is_listener_awaited(&self) -> bool {
+        self.acceptor().and_then(Acceptor::awaited).is_some()
+    }
+
+    /// When to accept again at a listener that gave no connections.
+    #[must_use]
+    pub fn retry_at(&self) -> Option<Instant> {
+        self.acceptor().and_then(Acceptor::retry_at)
+    }
+
+    /// Take what has arrived at the primary's listener.
+    pub fn accept(&mut self) {
+        if let Self::Handoff { acceptor, .. } = self {
+            acceptor.accept();
+        }
+    }
+
+    /// A worker spoke of what it was handed.
+    pub fn heard(&mut self, worker: Pid, word: Word) {
+        if let Self::Handoff { acceptor, .. } = self {
+            acceptor.heard(worker, word);
+        }
+    }
+
+    /// Hand what waits to whom is free. `pass` tells whether the worker could be given it.
+    pub fn deal(&mut self, pass: impl FnMut(Pid, &mut TcpStream) -> bool) {
+        if let Self::Handoff { acceptor, .. } = self {
+            acceptor.deal(pass);
         }
     }
 

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use nix::unistd::Pid;
 
-use super::seats::{Life, SHORT_LIFE};
+use super::seat::{Life, SHORT_LIFE};
 use crate::{accept::handoff::lane::SocketLane, messages::PrimaryEnd};
 
 /// How long a worker may take until it accepts connections.
@@ -56,6 +56,48 @@ impl Member {
             born,
             deadline: Some(born + START_TIMEOUT),
         }
+    }
+
+    /// Its messages, where they can still be told.
+    pub fn link(&mut self) -> Option<&mut PrimaryEnd> {
+        self.link.as_mut()
+    }
+
+    /// It accepts connections, which it says once. Whether it was waited for.
+    pub fn listens(&mut self) -> bool {
+        let was_waited_for = self.stage == Stage::Starting;
+        if was_waited_for {
+            self.stage = Stage::Listening;
+            self.deadline = None;
+        }
+        was_waited_for
+    }
+
+    /// It is told to accept no more, and told to end at `deadline`. Whether it was not told anything
+    /// yet.
+    pub fn retires(&mut self, deadline: Instant) -> bool {
+        let was_free = !self.was_told();
+        if was_free {
+            self.stage = Stage::Retiring;
+            self.deadline = Some(deadline);
+        }
+        was_free
+    }
+
+    /// It is told to end, and killed at `deadline`. Whether it was not told so yet.
+    pub fn drains(&mut self, deadline: Instant) -> bool {
+        let is_new = self.stage != Stage::Draining;
+        if is_new {
+            self.stage = Stage::Draining;
+            self.deadline = Some(deadline);
+        }
+        is_new
+    }
+
+    /// Whether it was told to end, now or later: then its end is wanted.
+    #[must_use]
+    pub const fn was_told(&self) -> bool {
+        matches!(self.stage, Stage::Retiring | Stage::Draining)
     }
 
     /// What its life was worth, `answered` being the requests it answered and `by_order` whether a signal
@@ -119,6 +161,37 @@ impl From<u64> for Source {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::messages::between_processes;
+
+    fn member() -> Member {
+        Member::new(0, 0, between_processes().unwrap().0, None)
+    }
+
+    #[test]
+    fn a_worker_goes_from_stage_to_stage_and_never_back() {
+        let (mut member, deadline) = (member(), Instant::now());
+        assert!(member.listens());
+        assert!(!member.listens(), "said twice");
+        assert_eq!(member.deadline, None);
+        assert!(member.retires(deadline) && member.was_told());
+        assert!(!member.listens() && !member.retires(deadline));
+        assert_eq!(member.stage, Stage::Retiring);
+        assert!(member.drains(deadline));
+        assert!(!member.drains(deadline) && !member.retires(deadline));
+        assert_eq!(member.stage, Stage::Draining);
+    }
+
+    #[test]
+    fn a_life_is_a_false_start_if_it_was_short_and_of_no_use_to_anybody() {
+        let mut member = member();
+        assert_eq!(member.life(1, true), Life::FalseStart, "never listened");
+        member.listens();
+        assert_eq!(member.life(0, false), Life::FalseStart);
+        assert_eq!(member.life(1, false), Life::Lived, "it answered");
+        assert_eq!(member.life(0, true), Life::Lived, "somebody ended it");
+        member.born -= SHORT_LIFE;
+        assert_eq!(member.life(0, false), Life::Lived, "nobody asked it");
+    }
 
     #[test]
     fn a_source_is_known_by_its_number() {

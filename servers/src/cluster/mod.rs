@@ -1,8 +1,9 @@
 //! A primary process and its workers, each a process of its own.
 //!
 //! 1. [`doors`]: listeners or an acceptor, by accept policy, made before there is a worker.
-//! 2. [`primary`]: makes workers ([`fork`]), hears them, keeps them alive ([`seats`]), replaces them
-//!    ([`renewal`], [`memory`]), and tells of it ([`events`]).
+//! 2. [`primary`]: makes workers ([`fork`]) for its [`seats`] (each a [`seat`]), hears them, learns of
+//!    their ends ([`reap`]), replaces them ([`renewal`], [`memory`]), and tells of it ([`events`]). What
+//!    it knows of those who are there is the [`crew`], each a [`member`].
 //! 3. A worker: joins its slot, takes its desk in the ledger, serves in its style.
 //!
 //! A worker joins the [`slot`] of its seat before anything else, the successor of one that died as
@@ -27,13 +28,16 @@ use crate::{
     say, slot, tally, worker,
 };
 
+pub mod crew;
 pub mod doors;
 pub mod events;
 pub mod fork;
 pub mod member;
 pub mod memory;
 pub mod primary;
+pub mod reap;
 pub mod renewal;
+pub mod seat;
 pub mod seats;
 
 use self::{

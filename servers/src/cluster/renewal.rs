@@ -82,7 +82,7 @@ impl Renewals {
     }
 
     /// The seat whose turn it is from now on; nothing while another's is not over.
-    pub fn next(&mut self) -> Option<usize> {
+    pub fn begin_next(&mut self) -> Option<usize> {
         if self.current.is_some() {
             return None;
         }
@@ -182,13 +182,13 @@ mod tests {
         let mut renewals = Renewals::default();
         assert!(renewals.reload(2));
         assert!(!renewals.reload(2), "one at a time");
-        assert_eq!(renewals.next(), Some(0));
-        assert_eq!(renewals.next(), None);
+        assert_eq!(renewals.begin_next(), Some(0));
+        assert_eq!(renewals.begin_next(), None);
         renewals.succeeded(0, pid(10));
         assert_eq!(renewals.ended(pid(99)), None);
-        assert_eq!(renewals.next(), None);
+        assert_eq!(renewals.begin_next(), None);
         assert_eq!(renewals.ended(pid(10)), None);
-        assert_eq!(renewals.next(), Some(1));
+        assert_eq!(renewals.begin_next(), Some(1));
         renewals.succeeded(1, pid(11));
         assert_eq!(renewals.ended(pid(11)).map(|done| done.replaced), Some(2));
         assert!(renewals.reload(2));
@@ -199,9 +199,9 @@ mod tests {
         let mut renewals = Renewals::default();
         renewals.reload(2);
         assert_eq!(renewals.skip(1), None);
-        assert_eq!(renewals.next(), Some(0));
+        assert_eq!(renewals.begin_next(), Some(0));
         assert_eq!(renewals.skip(0).map(|done| done.replaced), Some(0));
-        assert_eq!(renewals.next(), None);
+        assert_eq!(renewals.begin_next(), None);
     }
 
     #[test]
@@ -209,7 +209,7 @@ mod tests {
         let mut renewals = Renewals::default();
         assert!(renewals.add(3, Reason::Memory));
         assert!(!renewals.add(3, Reason::Memory));
-        assert_eq!(renewals.next(), Some(3));
+        assert_eq!(renewals.begin_next(), Some(3));
         assert!(!renewals.add(3, Reason::Memory));
         renewals.succeeded(3, pid(10));
         assert_eq!(renewals.ended(pid(10)), None);
@@ -220,9 +220,9 @@ mod tests {
     fn an_heir_that_fails_ends_the_reload() {
         let mut renewals = Renewals::default();
         renewals.reload(3);
-        renewals.next();
+        renewals.begin_next();
         assert_eq!(renewals.give_up(), Some(0));
-        assert_eq!(renewals.next(), None);
+        assert_eq!(renewals.begin_next(), None);
         assert!(renewals.reload(3));
     }
 }

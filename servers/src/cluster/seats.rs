@@ -1,104 +1,97 @@
-//! The seats of a cluster: where workers belong, who has each, and when the next may be made.
+//! The seats of a cluster, in their order: as many as the operator wants workers.
 //!
-//! A seat is a worker's place among the others, a number from 0. It outlives the worker: whatever
-//! belongs to it, as a slot or a listener of its own, has one worker after the other. While a worker is
-//! replaced it has two, the holder and the heir, which takes its place once it listens.
-//!
-//! # Respawn
-//! A worker that dies is succeeded at once. One that dies before it listens, or soon after without
-//! having answered anything, has made a false start: the next waits, twice as long each time. After
-//! [`MOST_FALSE_STARTS`] in a row the seat is left empty, for the next would fare no better.
+//! Each is a [`Seat`]. Where one is asked for that is no more, nobody is in it and nothing happens: a
+//! seat may be given up while its worker is still ending.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use nix::unistd::Pid;
 
-/// So many false starts in a row mean that the next would be one, too.
-pub const MOST_FALSE_STARTS: u32 = 5;
+use super::seat::{Life, Loss, Seat};
 
-/// A worker that lived so long without an answer did not fail to start; there was nobody to answer.
-pub const SHORT_LIFE: Duration = Duration::from_secs(1);
+/// All of them.
+#[derive(Debug)]
+pub struct Seats(Vec<Seat>);
 
-/// The wait after the first false start.
-const FIRST_WAIT: Duration = Duration::from_millis(50);
+impl Seats {
+    /// So many, for each of which a worker is due.
+    #[must_use]
+    pub fn new(count: usize) -> Self {
+        let mut seats = Self(Vec::new());
+        for _ in 0..count {
+            seats.add();
+        }
+        seats
+    }
 
-/// A worker's place.
-#[derive(Debug, Default)]
-pub struct Seat {
-    /// Who serves, or is starting to where there is nobody to succeed.
-    pub holder: Option<Pid>,
-    /// Who will, once it listens.
-    pub heir: Option<Pid>,
-    /// When the next worker may be made; absent where none is due.
-    due: Option<Instant>,
-    false_starts: u32,
-}
+    /// One more, for which a worker is due.
+    pub fn add(&mut self) {
+        let mut seat = Seat::default();
+        seat.call();
+        self.0.push(seat);
+    }
 
-/// How a life ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Life {
-    /// It served, or could have.
-    Lived,
-    /// It ended before it was of any use.
-    FalseStart,
-}
+    /// The last one is given up. Who had it.
+    pub fn remove(&mut self) -> Vec<Pid> {
+        let workers = |seat: Seat| seat.workers().collect();
+        self.0.pop().map(workers).unwrap_or_default()
+    }
 
-/// What becomes of a seat whose holder died.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Outlook {
-    /// A successor is due.
-    Succession,
-    /// It is left empty.
-    CrashLoop,
-}
-
-impl Seat {
-    /// A worker is due now, whatever happened before.
-    pub fn call(&mut self) {
-        self.false_starts = 0;
-        self.due = Some(Instant::now());
+    /// How many there are.
+    #[must_use]
+    pub fn count(&self) -> usize {
+        self.0.len()
     }
 
     /// When the next worker may be made.
     #[must_use]
-    pub const fn due(&self) -> Option<Instant> {
-        self.due
+    pub fn due(&self) -> Option<Instant> {
+        self.0.iter().filter_map(Seat::due).min()
     }
 
-    /// Whether a worker may be made now; then none is due any more.
-    pub fn take_due(&mut self, now: Instant) -> bool {
-        let is_due = self.due.is_some_and(|due| due <= now);
-        if is_due {
-            self.due = None;
-        }
-        is_due
+    /// A seat for which a worker may be made now; then none is due there any more.
+    pub fn take_due(&mut self, now: Instant) -> Option<usize> {
+        self.0.iter_mut().position(|seat| seat.take_due(now))
     }
 
-    /// Its holder died.
-    pub fn bereave(&mut self, life: Life, now: Instant) -> Outlook {
-        self.holder = None;
-        let wait = match life {
-            Life::Lived => {
-                self.false_starts = 0;
-                Duration::ZERO
-            }
-            Life::FalseStart => {
-                self.false_starts += 1;
-                if self.false_starts >= MOST_FALSE_STARTS {
-                    self.due = None;
-                    return Outlook::CrashLoop;
-                }
-                FIRST_WAIT * 2_u32.pow(self.false_starts - 1)
-            }
+    /// Have a worker made for `seat` now, whatever happened before: the heir, where it has a holder.
+    /// Whether it has.
+    pub fn call(&mut self, seat: usize) -> bool {
+        let Some(seat) = self.0.get_mut(seat) else {
+            return false;
         };
-        self.due = Some(now + wait);
-        Outlook::Succession
+        seat.call();
+        seat.holder().is_some()
     }
 
-    /// Nobody has it and nobody will.
-    #[must_use]
-    pub const fn is_empty(&self) -> bool {
-        self.holder.is_none() && self.heir.is_none() && self.due.is_none()
+    /// A worker was made for `seat`.
+    pub fn settle(&mut self, seat: usize, worker: Pid) {
+        if let Some(seat) = self.0.get_mut(seat) {
+            seat.settle(worker);
+        }
+    }
+
+    /// A worker of `seat` listens. Whom it succeeds.
+    pub fn succeed(&mut self, seat: usize, worker: Pid) -> Option<Pid> {
+        self.0.get_mut(seat)?.succeed(worker)
+    }
+
+    /// A worker of `seat` died, having lived like that.
+    pub fn lose(&mut self, seat: usize, worker: Pid, life: Life, now: Instant) -> Loss {
+        let seat = self.0.get_mut(seat);
+        seat.map_or(Loss::Nothing, |seat| seat.lose(worker, life, now))
+    }
+
+    /// Whether each has a holder of whom this is true.
+    pub fn all_held(&self, is_true: impl Fn(Pid) -> bool) -> bool {
+        let held = |seat: &Seat| seat.holder().is_some_and(&is_true);
+        self.0.iter().all(held)
+    }
+
+    /// The seats whose holders are not being replaced, and these.
+    pub fn settled(&self) -> impl Iterator<Item = (usize, Pid)> {
+        let seats = self.0.iter().enumerate();
+        seats.filter_map(|(number, seat)| Some((number, seat.lone_holder()?)))
     }
 }
 
@@ -106,33 +99,49 @@ impl Seat {
 mod tests {
     use super::*;
 
-    #[test]
-    fn a_worker_that_lived_is_succeeded_at_once() {
-        let (mut seat, now) = (Seat::default(), Instant::now());
-        assert_eq!(seat.bereave(Life::Lived, now), Outlook::Succession);
-        assert!(seat.take_due(now));
-        assert!(!seat.take_due(now), "once");
+    fn pid(number: i32) -> Pid {
+        Pid::from_raw(number)
     }
 
     #[test]
-    fn after_each_false_start_the_wait_is_twice_as_long_and_the_fifth_is_the_last() {
-        let (mut seat, now) = (Seat::default(), Instant::now());
-        let mut waits = Vec::new();
-        while seat.bereave(Life::FalseStart, now) == Outlook::Succession {
-            waits.push((seat.due().unwrap() - now).as_millis());
-        }
-        assert_eq!(waits, [50, 100, 200, 400]);
-        assert!(seat.is_empty());
+    fn a_worker_is_due_for_every_seat_from_the_first_on_and_once() {
+        let mut seats = Seats::new(2);
+        seats.add();
+        let now = Instant::now();
+        let due: Vec<usize> = std::iter::from_fn(|| seats.take_due(now)).collect();
+        assert_eq!((due, seats.due()), (vec![0, 1, 2], None));
     }
 
     #[test]
-    fn a_life_between_false_starts_forgives_them() {
-        let (mut seat, now) = (Seat::default(), Instant::now());
-        for _ in 0..3 {
-            for _ in 0..MOST_FALSE_STARTS - 1 {
-                assert_eq!(seat.bereave(Life::FalseStart, now), Outlook::Succession);
-            }
-            assert_eq!(seat.bereave(Life::Lived, now), Outlook::Succession);
-        }
+    fn all_are_held_once_the_last_one_is() {
+        let mut seats = Seats::new(2);
+        seats.settle(0, pid(10));
+        assert!(!seats.all_held(|_| true));
+        seats.settle(1, pid(11));
+        assert!(seats.all_held(|_| true));
+        assert!(!seats.all_held(|worker| worker == pid(10)));
+    }
+
+    #[test]
+    fn a_seat_with_a_holder_is_called_for_an_heir_and_not_for_replacement_twice() {
+        let mut seats = Seats::new(1);
+        assert!(!seats.call(0), "nobody has it yet");
+        seats.settle(0, pid(10));
+        assert!(seats.call(0));
+        assert_eq!(seats.settled().collect::<Vec<_>>(), [(0, pid(10))]);
+        seats.settle(0, pid(11));
+        assert_eq!(seats.settled().count(), 0);
+        assert_eq!(seats.succeed(0, pid(11)), Some(pid(10)));
+    }
+
+    #[test]
+    fn nothing_happens_in_a_seat_that_is_no_more() {
+        let mut seats = Seats::new(2);
+        seats.settle(1, pid(11));
+        assert_eq!(seats.remove(), [pid(11)]);
+        let now = Instant::now();
+        assert_eq!(seats.lose(1, pid(11), Life::FalseStart, now), Loss::Nothing);
+        assert!(!seats.call(1));
+        assert_eq!((seats.succeed(1, pid(11)), seats.count()), (None, 1));
     }
 }

@@ -134,7 +134,7 @@ fn open(
             let (listener, address) = listen(address, Style::Evented)?;
             let words = Words::new()?;
             let lane = |worker| lane::to_thread(worker, words.clone());
-            let (lanes, lines): (Vec<_>, Vec<_>) = (0..workers).map(lane).unzip();
+            let (lanes, ends): (Vec<_>, Vec<_>) = (0..workers).map(lane).unzip();
             let desk = Desk {
                 acceptor: Acceptor::new(listener, style),
                 lanes,
@@ -142,7 +142,7 @@ fn open(
                 watched: false,
             };
             Ok((
-                lines.into_iter().map(Intake::Line).collect(),
+                ends.into_iter().map(Intake::Line).collect(),
                 Some(desk),
                 address,
             ))

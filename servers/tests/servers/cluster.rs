@@ -145,13 +145,8 @@ fn a_signal_to_the_whole_process_group_is_no_death_to_mend() {
 #[test]
 fn a_cluster_whose_workers_cannot_start_gives_up() {
     let cluster = start("1");
-    let primary = cluster.pid().to_string();
     // Enough files for a primary, too few for an event loop. Only later workers inherit the limit.
-    let limited = Command::new("prlimit")
-        .args(["--pid", &primary, "--nofile=31:31"])
-        .status()
-        .expect("prlimit comes with every Linux distribution");
-    assert!(limited.success());
+    limit_files(&cluster, 31);
     kill(pid(cluster.workers()[0]), SIGKILL).unwrap();
 
     let ended = cluster.end();
@@ -163,4 +158,26 @@ fn a_cluster_whose_workers_cannot_start_gives_up() {
         "{}",
         ended.stderr
     );
+}
+
+#[test]
+fn a_cluster_gives_up_although_many_workers_fail_at_the_same_moment() {
+    let cluster = start("6");
+    limit_files(&cluster, 31);
+    for worker in cluster.workers() {
+        kill(pid(worker), SIGKILL).unwrap();
+    }
+    let ended = cluster.end();
+    assert_eq!(ended.code, Some(1), "{ended:?}");
+    assert!(ended.stderr.contains("5 workers in a row"), "{ended:?}");
+}
+
+/// How many files the primary and every worker made from now on may have open.
+fn limit_files(cluster: &Server, most: u32) {
+    let limited = Command::new("prlimit")
+        .args(["--pid", &cluster.pid().to_string()])
+        .arg(format!("--nofile={most}:"))
+        .status()
+        .expect("prlimit comes with every Linux distribution");
+    assert!(limited.success());
 }

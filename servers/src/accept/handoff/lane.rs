@@ -1,7 +1,7 @@
 //! The way from the acceptor to one worker, and the worker's words back.
 //!
 //! To a process it is a Unix socket pair: one packet for each connection, which travels as a
-//! descriptor (SCM_RIGHTS), and one packet for each word. To a thread it is a channel, and one more for the
+//! descriptor (`SCM_RIGHTS`), and one packet for each word. To a thread it is a channel, and one more for the
 //! words of all, with an eventfd beside it that the acceptor can wait on.
 //!
 //! The acceptor never waits for a lane: a worker has at most one connection that it has not taken,

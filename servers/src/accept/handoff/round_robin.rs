@@ -135,8 +135,12 @@ mod tests {
 
     fn dealer(workers: &[u32], connections: &[char]) -> RoundRobin<u32, char> {
         let mut dealer = RoundRobin::new();
-        workers.iter().for_each(|&worker| dealer.join(worker));
-        connections.iter().for_each(|&one| dealer.arrive(one));
+        for &worker in workers {
+            dealer.join(worker);
+        }
+        for &one in connections {
+            dealer.arrive(one);
+        }
         dealer
     }
 

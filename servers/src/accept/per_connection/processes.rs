@@ -10,11 +10,7 @@ use std::{
 };
 
 use nix::{
-    errno::Errno,
-    sys::{
-        signal::{Signal, kill},
-        wait::{WaitPidFlag, WaitStatus, waitpid},
-    },
+    sys::signal::{Signal, kill},
     unistd::Pid,
 };
 use rustix::net::{SocketFlags, accept_with};
@@ -23,7 +19,10 @@ use schema::{Model, Style};
 use super::{Once, Places};
 use crate::{
     blocking::{self, Attention},
-    cluster::fork::{Forked, Sole, fork_worker},
+    cluster::{
+        fork::{Forked, Sole, fork_worker},
+        reap,
+    },
     end::End,
     failure::Failure,
     ledger::Ledger,
@@ -234,19 +233,15 @@ impl Primary {
     }
 
     fn reap(&mut self) -> Result<(), Failure> {
-        loop {
-            let worker = match waitpid(None, Some(WaitPidFlag::WNOHANG)) {
-                Ok(WaitStatus::Exited(worker, _) | WaitStatus::Signaled(worker, _, _)) => worker,
-                Ok(WaitStatus::StillAlive) | Err(Errno::ECHILD) => return Ok(()),
-                Ok(_) => continue,
-                Err(error) => return Err(error.into()),
-            };
-            if let Some(place) = self.workers.remove(&worker) {
+        for status in reap::ended()? {
+            let worker = status.pid();
+            if let Some(place) = worker.and_then(|worker| self.workers.remove(&worker)) {
                 // One that was killed did not do so itself.
                 self.ledger.vacate(place);
                 self.places.give_back(place);
             }
         }
+        Ok(())
     }
 
     /// Accept what the kernel has connected already, and nothing after that; have workers finish.

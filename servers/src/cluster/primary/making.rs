@@ -1,0 +1,55 @@
+//! Making workers: each gets its way to connections and its channel before there is a process for it.
+
+use std::time::Instant;
+
+use super::{Primary, PrimaryError, Start};
+use crate::{
+    cluster::{
+        doors::Key,
+        events::Event,
+        fork::{Forked, fork_worker},
+        member::{Member, Source},
+    },
+    messages::between_processes,
+};
+
+impl Primary {
+    /// In a new worker, and only there, the result is what it has.
+    pub(super) fn make_those_due(&mut self) -> Result<Option<Start>, PrimaryError> {
+        let now = Instant::now();
+        while !self.is_stopping()
+            && let Some(seat) = self.seats.take_due(now)
+        {
+            if let Some(start) = self.make(seat)? {
+                return Ok(Some(start));
+            }
+        }
+        Ok(None)
+    }
+
+    fn make(&mut self, seat: usize) -> Result<Option<Start>, PrimaryError> {
+        let desk = self.crew.free_desk(self.ledger.seats());
+        let Key { intake, lane } = self.doors.key(seat).map_err(PrimaryError::Doors)?;
+        let (ours, theirs) = between_processes()?;
+        match fork_worker(&self.sole)? {
+            // Everything of the primary's is closed with `self`.
+            Forked::Worker => Ok(Some(Start {
+                seat,
+                desk,
+                intake,
+                link: theirs,
+            })),
+            Forked::Primary(worker) => {
+                self.reactor
+                    .watch(ours.fd(), Source::Messages(worker).into())?;
+                if let Some(lane) = &lane {
+                    self.reactor.watch(lane, Source::Lane(worker).into())?;
+                }
+                self.crew.add(worker, Member::new(seat, desk, ours, lane));
+                self.seats.settle(seat, worker);
+                self.tell(worker, seat, Event::Fork);
+                Ok(None)
+            }
+        }
+    }
+}
