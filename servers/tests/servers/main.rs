@@ -6,14 +6,17 @@
 mod blocking;
 mod cluster;
 mod command_line;
+mod crowd;
 mod drain;
 mod endpoint;
 mod floor;
+mod grid;
 mod groups;
 mod http;
 mod launch;
 mod ledger;
 mod messages;
+mod policies;
 mod slot;
 mod spin;
 mod stats;
