@@ -17,6 +17,7 @@ mod launch;
 mod ledger;
 mod messages;
 mod policies;
+mod production;
 mod slot;
 mod spin;
 mod stats;
