@@ -1,4 +1,4 @@
-//! Waiting on several descriptors at once where there is no event loop: in the primary of a cluster
+//! Waiting on descriptors where there is no event loop: in the primary of a cluster
 //! and in the first thread of a thread pool.
 
 use std::{os::fd::BorrowedFd, time::Instant};
@@ -30,4 +30,21 @@ pub fn readable(sources: &[BorrowedFd<'_>], deadline: Option<Instant>) -> nix::R
         .iter()
         .map(|source| source.any().unwrap_or(false))
         .collect())
+}
+
+/// Sleep until `sink` can be written to or was closed by its other end; false where `deadline` passed
+/// first.
+///
+/// # Errors
+/// The kernel has no memory for the call.
+pub fn writable(sink: BorrowedFd<'_>, deadline: Instant) -> nix::Result<bool> {
+    let mut watched = [PollFd::new(sink, PollFlags::POLLOUT)];
+    loop {
+        let left = deadline.saturating_duration_since(Instant::now());
+        match ppoll(&mut watched, Some(TimeSpec::from(left)), None) {
+            Ok(ready) => return Ok(ready > 0),
+            Err(Errno::EINTR) => {}
+            Err(error) => return Err(error),
+        }
+    }
 }
