@@ -10,7 +10,6 @@ use std::{
 use hyper::{server::conn::http1, service::service_fn};
 use hyper_util::rt::TokioIo;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use schema::Style;
 use servers::{
     endpoint,
     ledger::SeatStats,
