@@ -13,6 +13,7 @@ mod floor;
 mod grid;
 mod groups;
 mod http;
+mod last_words;
 mod launch;
 mod ledger;
 mod messages;

@@ -22,12 +22,14 @@ use crate::{
 impl Primary {
     /// A worker has ended.
     pub(super) fn bury(&mut self, status: WaitStatus) -> Result<(), PrimaryError> {
-        let ended = status.pid().and_then(|pid| {
-            let member = self.crew.remove(pid)?;
-            Some((pid, member))
-        });
+        let Some(worker) = status.pid() else {
+            return Ok(());
+        };
+        // What it said before it ended may not be heard yet: that it listened, or that it took a
+        // connection, which another must not be given then.
+        self.hear_out(worker)?;
         // A child from before the exec that made this process a primary is no worker.
-        let Some((worker, member)) = ended else {
+        let Some(member) = self.crew.remove(worker) else {
             return Ok(());
         };
         self.let_go(worker, &member);

@@ -78,6 +78,13 @@ impl Primary {
         }
     }
 
+    /// Take all that a worker has said that can say nothing more.
+    pub(super) fn hear_out(&mut self, worker: Pid) -> Result<(), PrimaryError> {
+        self.take_messages(worker)?;
+        self.take_words(worker);
+        Ok(())
+    }
+
     // Messages.
 
     fn take_messages(&mut self, worker: Pid) -> Result<(), PrimaryError> {
@@ -122,7 +129,7 @@ impl Primary {
     }
 
     fn listens(&mut self, worker: Pid, seat: usize) -> Result<(), PrimaryError> {
-        if !self.crew.get_mut(worker).is_some_and(Member::listens) {
+        if self.is_stopping() || !self.crew.get_mut(worker).is_some_and(Member::listens) {
             return Ok(());
         }
         self.doors.join(worker);
