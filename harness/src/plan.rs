@@ -143,6 +143,12 @@ pub fn make(frame: Frame, wishes: &Wishes, drafts: Vec<Draft>) -> anyhow::Result
         for members in draft.sets {
             let first = cells.len();
             cells.extend(members);
+            if wishes.warm_up.is_some() {
+                // What was asked for holds for all.
+                cells[first..]
+                    .iter_mut()
+                    .for_each(|cell| cell.warm_up_ns = None);
+            }
             sets.push(set(first, &cells, frame.slot_cpus, timing.measure)?);
         }
         let numbers: BTreeMap<&str, usize> = cells
@@ -244,13 +250,14 @@ pub fn trial_time(cells: &[Cell], experiment: &ExperimentPlan, set: &CellSet) ->
     } else {
         Duration::ZERO
     };
-    Duration::from_nanos(experiment.warm_up_ns + set.measure_ns)
+    Duration::from_nanos(experiment.warm_up_ns_of(set, cells) + set.measure_ns)
         + then
         + LAUNCH * servers
         + BETWEEN_TRIALS
 }
 
-fn nanos(duration: Duration) -> u64 {
+/// Nanoseconds.
+pub fn nanos(duration: Duration) -> u64 {
     u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
 }
 
@@ -279,6 +286,7 @@ pub mod tests {
             path: None,
             reuse: Reuse::KeepAlive,
             rate_per_s: None,
+            warm_up_ns: None,
             then_percent: None,
             wakes: 0,
         }

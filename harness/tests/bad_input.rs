@@ -75,7 +75,14 @@ fn a_server_binary_that_is_missing_or_no_program_is_named_with_the_cure() {
     let folder = tempfile::tempdir().unwrap();
     let run = |out: &str| {
         Command::new(COUNTERS)
-            .args(["run", "--servers", "single", "--out"])
+            .args([
+                "run",
+                "--only",
+                "throughput",
+                "--servers",
+                "single",
+                "--out",
+            ])
             .arg(folder.path().join(out))
             .arg("--bin-dir")
             .arg(folder.path())

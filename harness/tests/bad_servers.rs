@@ -129,7 +129,7 @@ exit 9
 fn a_server_that_announces_an_address_nobody_listens_at_fails_at_warm_up() {
     let _turn = turn();
     let script = r#"#!/bin/sh
-echo '{"schema_version":3,"pid":1,"address":"127.0.0.1:1","model":{"worker":"process","style":"evented","accept":"shared"},"workers":1}'
+echo '{"schema_version":4,"pid":1,"address":"127.0.0.1:1","model":{"worker":"process","style":"evented","accept":"shared"},"workers":1}'
 exec sleep 1000
 "#;
     let (dir, output) = run_with_bad_single(script, &[]);
@@ -161,7 +161,7 @@ exec sleep 1000
 fn a_server_that_announces_another_model_than_asked_for_is_refused() {
     let _turn = turn();
     let script = r#"#!/bin/sh
-echo '{"schema_version":3,"pid":1,"address":"127.0.0.1:1","model":{"worker":"thread","style":"evented","accept":"stealing"},"workers":3}'
+echo '{"schema_version":4,"pid":1,"address":"127.0.0.1:1","model":{"worker":"thread","style":"evented","accept":"stealing"},"workers":3}'
 exec sleep 1000
 "#;
     let (dir, output) = run_with_bad_single(script, &[]);

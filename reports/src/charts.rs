@@ -7,22 +7,30 @@ mod answered;
 mod canvas;
 mod cores;
 mod cpu;
+mod designs;
 mod endings;
 mod latency;
+mod matrix;
 mod memory;
 mod palette;
 mod panel;
 mod rows;
 mod scale;
+mod spreads;
 mod throughput;
+mod wakes;
 
 use maud::{Markup, html};
 use schema::Cores;
 
 use self::canvas::{Canvas, Format};
 pub(crate) use self::{
+    designs::designs,
+    matrix::{Matrix, letter, matrix},
     palette::{class_rules, dark_rules},
     panel::{Bar, Panel},
+    spreads::{Setting, spreads},
+    wakes::wakes,
 };
 use crate::{
     figures::{duration, mebibytes, micros, rate, ratio},
@@ -40,6 +48,13 @@ pub(crate) struct Chart {
     pub(crate) figure: Markup,
     /// An SVG file on white.
     pub(crate) document: String,
+}
+
+impl Chart {
+    /// Of a chart that belongs to no group.
+    pub(crate) fn file_name(&self) -> String {
+        format!("{}.svg", self.name)
+    }
 }
 
 struct Kind {
@@ -175,6 +190,27 @@ fn chart(kind: &Kind, panel: &Panel<'_>) -> Chart {
         name: kind.name,
         title: kind.title,
         how_to_read,
+        figure: html! {
+            (draw(Format::Wide).into_figure("wide", &label))
+            (draw(Format::Narrow).into_figure("narrow", &label))
+        },
+        document: draw(Format::Standalone).into_document(&label),
+    }
+}
+
+/// A chart of something that is no group: `values` say to those who cannot see it what it shows.
+fn alone(
+    name: &'static str,
+    title: &'static str,
+    how_to_read: &str,
+    values: &[String],
+    draw: impl Fn(Format) -> Canvas,
+) -> Chart {
+    let label = format!("{title}. {}.", values.join("; "));
+    Chart {
+        name,
+        title,
+        how_to_read: how_to_read.to_owned(),
         figure: html! {
             (draw(Format::Wide).into_figure("wide", &label))
             (draw(Format::Narrow).into_figure("narrow", &label))

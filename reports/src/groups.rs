@@ -1,7 +1,9 @@
 //! Cells that may be set against each other: one experiment, one workload, one kind of cores, one
 //! load.
 
-use schema::{Cell, Cores, Origin, Plan, Workload};
+use std::collections::BTreeSet;
+
+use schema::{Cell, Cores, Origin, Plan, Reuse, Workload};
 
 /// Servers by the part they play in a comparison.
 pub(crate) mod server {
@@ -11,10 +13,16 @@ pub(crate) mod server {
     pub(crate) const CLUSTER: &str = "cluster";
     /// Workers are threads.
     pub(crate) const THREADS: &str = "threads";
+    /// One cashier who serves one connection at a time.
+    pub(crate) const SINGLE_BLOCKING: &str = "single-blocking";
+    /// The limit of what a server can be.
+    pub(crate) const FLOOR: &str = "floor";
     /// Node with one process.
     pub(crate) const NODE_SINGLE: &str = "node-single";
     /// Node's own cluster.
     pub(crate) const NODE_CLUSTER: &str = "node-cluster";
+    /// nginx whose workers share a listener.
+    pub(crate) const NGINX_SHARED: &str = "nginx-shared";
 }
 
 /// Experiments by the question they answer.
@@ -25,6 +33,18 @@ pub(crate) mod experiment {
     pub(crate) const SCALING: &str = "scaling";
     /// Emulated cores beside real ones.
     pub(crate) const FIDELITY: &str = "fidelity";
+    /// Every cell of the model grid.
+    pub(crate) const GRID: &str = "grid";
+    /// The designs of a book from 1998.
+    pub(crate) const STEVENS: &str = "stevens";
+    /// Who answers.
+    pub(crate) const BALANCE: &str = "balance";
+
+    /// Whether an experiment has a judge and a section of its own. Its cells are in no group: they
+    /// differ in ways that groups know nothing of.
+    pub(crate) fn stands_alone(name: &str) -> bool {
+        [GRID, STEVENS, BALANCE].contains(&name)
+    }
 }
 
 /// Cells that differ in nothing but the server and its workers.
@@ -72,10 +92,11 @@ impl Load {
     }
 }
 
-/// The groups of a plan, in the order in which it names them.
+/// The groups of a plan, in the order in which it names them; experiments that stand alone have none.
 pub(crate) fn groups(plan: &Plan) -> Vec<Group<'_>> {
     let mut groups: Vec<Group<'_>> = Vec::new();
-    for cell in &plan.cells {
+    let grouped = |cell: &&Cell| !experiment::stands_alone(&cell.experiment);
+    for cell in plan.cells.iter().filter(grouped) {
         let same = |group: &&mut Group<'_>| {
             group.experiment == cell.experiment
                 && group.workload == cell.workload
@@ -210,9 +231,23 @@ pub(crate) fn in_words(cell: &Cell) -> String {
     }
 }
 
+/// How long connections live, in words.
+pub(crate) const fn lifetime(reuse: Reuse) -> &'static str {
+    match reuse {
+        Reuse::KeepAlive => "connections kept alive",
+        Reuse::NewConnection => "a new connection for each request",
+    }
+}
+
 /// `1 worker`, `2 workers`.
 pub(crate) fn workers(count: u32) -> String {
     counted(count as usize, "worker")
+}
+
+/// Texts in their order, each once: a server is asked more than one question.
+pub(crate) fn each_once(texts: impl Iterator<Item = String>) -> Vec<String> {
+    let mut seen = BTreeSet::new();
+    texts.filter(|text| seen.insert(text.clone())).collect()
 }
 
 /// `1 trial`, `2 trials`: the noun takes an s.

@@ -2,15 +2,20 @@
 //!
 //! Steps, each pure: which trials count ([`Measurements`]), what was measured of each cell
 //! ([`estimates`]), which cells are set against each other and with what outcome
-//! ([`comparisons`], [`headlines`], [`scaling`]), how true emulated cores are ([`fidelity`]), and what a reader must know ([`findings`]). The plan's seed draws the resamples, so the same folder gives the same
-//! verdicts.
+//! ([`comparisons`], [`headlines`], [`scaling`]), what comes of experiments that answer a question of
+//! their own ([`grid`], [`stevens`], [`balance`]), how true emulated cores are ([`fidelity`]), and what a
+//! reader must know ([`findings`]). The plan's seed draws the resamples, so the same folder gives the
+//! same verdicts.
 
+mod balance;
 mod bottleneck;
 mod causes;
 mod comparisons;
+mod conclusions;
 mod estimates;
 mod fidelity;
 mod findings;
+mod grid;
 mod headlines;
 mod law;
 mod pairs;
@@ -18,14 +23,19 @@ mod ratios;
 mod scaling;
 mod self_checks;
 mod sentences;
+mod spread;
+mod standing;
+mod stevens;
 
 use schema::{SCHEMA_VERSION, Verdicts};
 
 pub(crate) use self::{
     bottleneck::held_back,
     comparisons::{Limits, METRICS, figure, margin},
+    grid::name_of,
     pairs::{Theme, theme},
     sentences::outcome,
+    standing::absence,
 };
 use crate::{Run, measurements::Measurements};
 
@@ -45,6 +55,9 @@ pub fn judge(run: &Run) -> Verdicts {
         estimates: estimates::estimates(&measurements),
         comparisons: comparisons::comparisons(&measurements),
         scaling: scaling::curves(&measurements),
+        grid: grid::grid(&measurements),
+        stevens: stevens::stevens(&measurements),
+        balance: balance::balance(&measurements),
         fidelity: fidelity::fidelity(&measurements),
         calibration: run.calibration.clone(),
         caveats: findings.into_iter().map(|f| f.sentence).collect(),

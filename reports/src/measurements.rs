@@ -12,6 +12,7 @@ use schema::{Cell, Failure, MarkKind, Measured, Outcome, StopReason};
 
 use crate::{
     Run,
+    groups::in_words,
     trials::{Trial, Trials, generator_ns},
 };
 
@@ -211,6 +212,14 @@ impl Run {
                     })
             })
             .collect()
+    }
+
+    /// The same, each server once: it is asked more than one question.
+    pub(crate) fn missing_servers(&self) -> Vec<Missing<'_>> {
+        let mut told = BTreeSet::new();
+        let mut missing = self.missing();
+        missing.retain(|missing| told.insert((in_words(missing.cell), missing.reason)));
+        missing
     }
 
     /// Trials that were made and trials that should have been. Trials that could not be made, as a

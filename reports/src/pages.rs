@@ -17,6 +17,7 @@ use std::{
 
 use schema::Verdicts;
 
+use self::sections::Section;
 pub use self::summary::summary;
 pub(crate) use self::{
     headline::{badge, chance_note, in_sentences},
@@ -88,6 +89,7 @@ pub fn write_pages(run: &Run, verdicts: &Verdicts, folder: &Path) -> Result<Writ
     for group in &mut groups {
         group.charts = charts(&group.panel);
     }
+    let alone = sections::standing_alone(run, verdicts);
     let drawings = folder.join("charts");
     fs::create_dir_all(&drawings).map_err(|source| WriteError {
         file: drawings.clone(),
@@ -101,18 +103,23 @@ pub fn write_pages(run: &Run, verdicts: &Verdicts, folder: &Path) -> Result<Writ
         charts: groups
             .iter()
             .flat_map(|group| group.charts.iter().map(|chart| group.file_name(chart)))
+            .chain(alone.iter().flat_map(Section::charts).map(Chart::file_name))
             .map(|name| drawings.join(name))
             .collect(),
     };
     write(&written.verdicts, &json(verdicts, &written.verdicts)?)?;
     write(&written.csv, &csv::table(run, verdicts))?;
     let documents = groups.iter().flat_map(|group| &group.charts);
+    let documents = documents.chain(alone.iter().flat_map(Section::charts));
     for (file, chart) in written.charts.iter().zip(documents) {
         write(file, &chart.document)?;
     }
-    write(&written.markdown, &markdown::page(run, verdicts, &groups))?;
+    write(
+        &written.markdown,
+        &markdown::page(run, verdicts, &groups, &alone),
+    )?;
     // Last, so that who sees the report finds the rest beside it.
-    write(&written.html, &html::page(run, verdicts, &groups))?;
+    write(&written.html, &html::page(run, verdicts, &groups, &alone))?;
     Ok(written)
 }
 

@@ -5,6 +5,7 @@ mod synthetic;
 use reports::{ExportFormat, Run, export, judge};
 use serde_json::Value;
 use synthetic::{
+    designs::grid,
     emulated::{emulated, linear},
     failure, not_found, replace, typical,
 };
@@ -203,4 +204,14 @@ fn words_from_outside_stay_in_their_place() {
     assert!(text.contains(r#"| a\|b"&lt;/details&gt; | "#), "{text}");
     assert!(!text.contains("<img"), "{text}");
     assert!(parsed(&run, ExportFormat::Bencher)[&id].is_object());
+}
+
+#[test]
+fn cells_that_stand_alone_drown_no_comment_and_are_there_for_programs() {
+    let run = grid(3);
+    let text = exported(&run, ExportFormat::Markdown);
+    assert!(text.starts_with("## Ten Counters: Line by line"), "{text}");
+    assert!(!text.contains("| grid-"), "{text}");
+    let metrics = parsed(&run, ExportFormat::Bencher);
+    assert!(metrics["grid-process-evented-shared-keep"].is_object());
 }

@@ -319,7 +319,7 @@ fn the_table_for_other_programs_has_a_line_for_each_cell_and_empty_bounds_where_
     let columns = lines[0].split(',').count();
     assert!(lines.iter().all(|line| line.split(',').count() == columns));
     assert!(lines[1].starts_with(
-        "single-w1-hello,throughput,single,own,process/evented/shared,1,shared,hello,64,1,"
+        "single-w1-hello,throughput,single,own,process/evented/shared,1,shared,hello,64,keep-alive,,,1,"
     ));
     assert!(lines[1].contains(",,"), "no interval from one trial");
 }

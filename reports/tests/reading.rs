@@ -132,8 +132,8 @@ fn another_schema_version_is_refused_with_both_numbers() {
         run.calibration = Some(calibration());
         let folder = stored(&run);
         edit(&folder, name, |text| {
-            text.replace(r#""schema_version": 3"#, r#""schema_version": 9"#)
-                .replace(r#""schema_version":3"#, r#""schema_version":9"#)
+            text.replace(r#""schema_version": 4"#, r#""schema_version": 9"#)
+                .replace(r#""schema_version":4"#, r#""schema_version":9"#)
         });
         let error = read_folder(folder.path()).unwrap_err();
         assert!(
@@ -142,7 +142,7 @@ fn another_schema_version_is_refused_with_both_numbers() {
         );
         let error = error.to_string();
         assert!(
-            error.contains("version 9") && error.contains("reads 3"),
+            error.contains("version 9") && error.contains("reads 4"),
             "{error}"
         );
     }

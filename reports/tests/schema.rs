@@ -9,6 +9,7 @@ use reports::{Run, judge};
 use schema::{Estimate, Law, Verdicts};
 use serde_json::{Value, json};
 use synthetic::{
+    designs::{balance, grid, stevens},
     emulated::{EVERY, Shown, calibration, emulated, linear},
     typical,
 };
@@ -57,6 +58,10 @@ fn verdicts_of_every_shape_of_run_fit_the_schema() {
         }),
         emulated(&["fidelity"], 2, linear),
         calibrated,
+        grid(1),
+        grid(3),
+        stevens(3),
+        balance(2),
     ];
     for run in &runs {
         fits(run);
@@ -116,6 +121,25 @@ fn a_document_that_is_wrong_anywhere_is_refused() {
     ];
     for (place, value) in wrong {
         let mut document = document.clone();
+        *document.pointer_mut(place).unwrap() = value;
+        assert!(!errors(&document).is_empty(), "{place}");
+    }
+}
+
+#[test]
+fn what_stands_alone_is_refused_where_it_is_wrong() {
+    type OfBlocks = fn(u32) -> Run;
+    let wrong: [(OfBlocks, &str, Value); 7] = [
+        (grid, "/grid/rows/0/process", json!({"refused": {}})),
+        (grid, "/grid/rows/0/sentence", json!("no full stop")),
+        (grid, "/grid/policies/0/worker", json!("coroutine")),
+        (stevens, "/stevens/designs/1/number", json!(9)),
+        (stevens, "/stevens/conclusions/0/stands", json!("perhaps")),
+        (balance, "/balance/cells/0/requests/shares", json!([])),
+        (balance, "/balance/cells/0/workers", json!(0)),
+    ];
+    for (run, place, value) in wrong {
+        let mut document = fits(&run(3));
         *document.pointer_mut(place).unwrap() = value;
         assert!(!errors(&document).is_empty(), "{place}");
     }

@@ -7,6 +7,8 @@
 use std::{convert::Infallible, future::poll_fn, pin::pin, task::Poll};
 
 use hyper::{
+    Request, Response, Version,
+    body::Incoming,
     header::{CONNECTION, HeaderValue},
     server::conn::http1,
     service::service_fn,
@@ -21,8 +23,16 @@ use crate::{
     spin::Spin,
 };
 
-/// Says that a connection ends after this answer.
-pub(crate) const CLOSE: HeaderValue = HeaderValue::from_static("close");
+const CLOSE: HeaderValue = HeaderValue::from_static("close");
+
+/// Have an answer to a request of `version` say that its connection ends, and hyper end it.
+pub(crate) fn make_last<B>(response: &mut Response<B>, version: Version) {
+    response.headers_mut().insert(CONNECTION, CLOSE);
+    if version == Version::HTTP_10 {
+        // Otherwise hyper adds that the connection is kept alive, as such a client asked for it.
+        *response.version_mut() = version;
+    }
+}
 
 /// HTTP/1.1 as every style speaks it.
 #[must_use]
@@ -42,10 +52,11 @@ pub fn protocol() -> http1::Builder {
 /// Serve requests until the client ends the connection, it breaks, or the drain has begun; then
 /// answer what was already asked, and close.
 pub async fn serve(stream: TcpStream, mut admission: Admission, spin: Spin) {
-    let answer = service_fn(move |request| async move {
+    let answer = service_fn(move |request: Request<Incoming>| async move {
+        let version = request.version();
         let mut response = endpoint::answer(request, Style::Evented, spin).await?;
         if retiring() {
-            response.headers_mut().insert(CONNECTION, CLOSE);
+            make_last(&mut response, version);
         }
         Ok::<_, Infallible>(response)
     });

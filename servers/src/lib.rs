@@ -11,7 +11,7 @@
 //!    one runtime for all its workers, so [`threads`] walks the same path itself. [`blocking`] is the
 //!    other style: one connection at a time, by calls that block; it accepts and speaks HTTP/1.1 in
 //!    modules of its own, and answers from the same endpoint.
-//! 5. [`accept`]: how a new connection finds its worker.
+//! 5. [`accept`]: how a new connection finds its worker, with a gate before it or without.
 //! 6. [`connection`]: HTTP/1.1 on one connection, until it ends or is drained ([`drain`]).
 //! 7. [`endpoint`]: the answer, the same everywhere; [`workload`] is the work it does first, [`spin`]
 //!    a slowdown made on purpose, and [`tally`] is who did it and how often, kept where

@@ -101,8 +101,8 @@ pub struct StyleOptions {
     pub style: Style,
 
     /// Requests after which a blocking worker closes a connection, for it leaves all other clients
-    /// waiting meanwhile; 1 or more
-    #[arg(long, value_name = "N", default_value = "1000", value_parser = keep_alive_requests)]
+    /// waiting meanwhile, as Apache does; 1 or more
+    #[arg(long, value_name = "N", default_value = "100", value_parser = keep_alive_requests)]
     pub keep_alive_requests: u32,
 }
 
@@ -388,6 +388,18 @@ mod tests {
         assert_eq!(size("1G"), Ok(1 << 30));
         for text in ["", "M", "0", "-1", "1.5G", "1T", "99999999999G", "é"] {
             assert!(size(text).is_err(), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn a_style_and_how_long_it_stays_with_a_client_are_checked() {
+        let typed = SingleOptions::try_parse_from(["single", "--style", "blocking"]).unwrap();
+        assert_eq!(typed.style.style, Style::Blocking);
+        assert_eq!(typed.style.keep_alive_requests, 100);
+        for wrong in [["--style", "fast"], ["--keep-alive-requests", "0"]] {
+            let error = SingleOptions::try_parse_from([&["single"][..], &wrong].concat());
+            let line = usage_line(&error.unwrap_err());
+            assert!(line.contains(wrong[1]) && line.contains("say "), "{line}");
         }
     }
 

@@ -55,8 +55,10 @@ pub use self::{
     },
     ready::Ready,
     verdict::{
-        AgainstReal, Comparison, Direction, Estimate, Estimates, Fidelity, Headline, HeadlineKind,
-        Law, Metric, ScalingCurve, ScalingPoint, Verdict, Verdicts,
+        AgainstReal, AtShare, Balance, BalanceCell, BesideGuest, Comparison, Conclusion, Design,
+        DesignFigures, Direction, Estimate, Estimates, Fidelity, Grid, GridRow, Headline,
+        HeadlineKind, Law, Metric, Order, PolicyCost, Reference, ScalingCurve, ScalingPoint,
+        Spread, Standing, Stands, Stevens, Verdict, Verdicts, WakeOrder,
     },
 };
 

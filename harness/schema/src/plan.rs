@@ -41,6 +41,15 @@ pub struct ExperimentPlan {
     pub stop: StopRule,
 }
 
+impl ExperimentPlan {
+    /// Load before each measurement of `set`, whose cells are among `cells`.
+    #[must_use]
+    pub fn warm_up_ns_of(&self, set: &CellSet, cells: &[Cell]) -> u64 {
+        let own = set.cells.iter().filter_map(|&cell| cells[cell].warm_up_ns);
+        own.fold(self.warm_up_ns, u64::max)
+    }
+}
+
 /// Cells that are launched, loaded and measured at the same time. On real cores it is one cell; on
 /// emulated ones all that are compared, each worker in a slot of its own, so that what disturbs one
 /// disturbs all.
@@ -221,6 +230,10 @@ pub struct Cell {
     /// Arrivals per second of an open loop (Poisson); a closed loop where absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rate_per_s: Option<u32>,
+    /// Load before the window, where that is longer than the experiment's: for a server that compiles while
+    /// it runs. A set is warmed up as long as the longest of its cells.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub warm_up_ns: Option<u64>,
     /// After the window, an open loop (Poisson) over the same server, at this percentage of the
     /// requests per second that it served in the window: latency with room to spare.
     #[serde(default, skip_serializing_if = "Option::is_none")]

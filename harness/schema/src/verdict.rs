@@ -1,5 +1,14 @@
 //! What the judge makes of the observations.
 
+mod balance;
+mod grid;
+mod stevens;
+
+pub use self::{
+    balance::{Balance, BalanceCell, Order, Spread, WakeOrder},
+    grid::{BesideGuest, Grid, GridRow, PolicyCost, Reference, Standing},
+    stevens::{Conclusion, Design, DesignFigures, Stands, Stevens},
+};
 use serde::{Deserialize, Serialize};
 
 use crate::{Calibration, Cores, Workload};
@@ -19,6 +28,12 @@ pub struct Verdicts {
     pub comparisons: Vec<Comparison>,
     /// Throughput by number of cores, one curve for each server and workload.
     pub scaling: Vec<ScalingCurve>,
+    /// The model grid; absent where it was not asked for.
+    pub grid: Option<Grid>,
+    /// Stevens' designs; absent where they were not asked for.
+    pub stevens: Option<Stevens>,
+    /// How evenly workers answered; absent where that was not asked for.
+    pub balance: Option<Balance>,
     /// How true emulated cores are to real ones; absent where none were emulated.
     pub fidelity: Option<Fidelity>,
     /// What the instrument's own error was when it was last measured on this machine.
@@ -51,8 +66,9 @@ pub struct Estimates {
     pub system_ns_per_request: Estimate,
     /// User and system together.
     pub cpu_ns_per_request: Estimate,
-    /// Voluntary and involuntary context switches per completed request.
-    pub switches_per_request: Estimate,
+    /// Voluntary and involuntary context switches per completed request. Absent where each connection
+    /// has a worker of its own: the kernel forgets the switches of threads that have ended.
+    pub switches_per_request: Option<Estimate>,
     /// Median latency.
     pub p50_ns: Estimate,
     /// 90th percentile of latency.
@@ -63,6 +79,21 @@ pub struct Estimates {
     pub p999_ns: Estimate,
     /// Proportional set size of the process tree.
     pub pss_bytes: Option<Estimate>,
+    /// Latency with room to spare, where the cell asks for it.
+    pub at_share: Option<AtShare>,
+}
+
+/// Latency in an open loop at a share of the capacity that the window before it showed.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct AtShare {
+    /// The share, in percent.
+    pub percent: u32,
+    /// Arrivals per second.
+    pub rate_per_s: Estimate,
+    /// Median latency.
+    pub p50_ns: Estimate,
+    /// 99th percentile of latency.
+    pub p99_ns: Estimate,
 }
 
 /// What is compared.

@@ -198,6 +198,7 @@ impl Bench<'_> {
                 path: None,
                 reuse: schema::Reuse::KeepAlive,
                 rate_per_s: None,
+                warm_up_ns: None,
                 then_percent: None,
                 wakes: 0,
             })

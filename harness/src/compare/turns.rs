@@ -228,6 +228,7 @@ fn cell(server: &CommandServer, args: &MeasureArgs, cores: &CorePlan) -> Cell {
         path: Some(args.path.clone()),
         reuse: schema::Reuse::KeepAlive,
         rate_per_s: None,
+        warm_up_ns: None,
         then_percent: None,
         wakes: 0,
     }

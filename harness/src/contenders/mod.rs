@@ -15,6 +15,7 @@ use std::{
     fmt,
     net::{Ipv4Addr, SocketAddr, TcpListener},
     path::{Path, PathBuf},
+    time::Duration,
 };
 
 use anyhow::Context;
@@ -110,6 +111,11 @@ pub trait Contender {
     fn workers(&self) -> Workers;
     /// Whether it does other workloads than `hello`.
     fn does_workloads(&self) -> bool;
+    /// Load that it needs before it is at its speed, where that is more than a server needs that was compiled
+    /// before.
+    fn warm_up(&self) -> Option<Duration> {
+        None
+    }
     /// The program it needs beside this project's own, with its version.
     fn program(&self) -> Option<Program>;
     /// Whether it is on this machine.

@@ -5,7 +5,7 @@
 //! `os.cpus()` has entries. A module that node loads before it (`machine.cjs`) gives it another port, on
 //! the loopback address, and as many CPUs as there are to be workers, so that several may run at once.
 
-use std::{ffi::OsString, fs, path::Path};
+use std::{ffi::OsString, fs, path::Path, time::Duration};
 
 use anyhow::Context;
 use schema::{Accept, Model, Origin, Program, Style, Worker};
@@ -16,6 +16,8 @@ use super::{
 };
 
 const SCRIPT: &str = include_str!("../../guests/node/app.mjs");
+/// By then node has compiled what a request runs through, in each of a few workers on one CPU.
+const WARM_UP: Duration = Duration::from_millis(2_500);
 const MACHINE: &str = include_str!("../../guests/node/machine.cjs");
 
 const NODE: Sought = Sought {
@@ -129,6 +131,10 @@ impl Contender for NodeGuest {
 
     fn does_workloads(&self) -> bool {
         false
+    }
+
+    fn warm_up(&self) -> Option<Duration> {
+        Some(WARM_UP)
     }
 
     fn program(&self) -> Option<Program> {

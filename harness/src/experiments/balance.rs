@@ -29,6 +29,7 @@ pub(super) fn draft(ask: &Ask) -> Draft {
         .into_iter()
         .filter(|contender| contender.model().accept != Accept::PerConnection)
         .flat_map(|contender| cells(ask, contender))
+        .filter(|cell| !starves(cell))
         .map(|cell| vec![cell])
         .collect();
     let timing = match ask.preset {
@@ -42,6 +43,14 @@ pub(super) fn draft(ask: &Ask) -> Draft {
         sets,
         targets: Vec::new(),
     }
+}
+
+/// With a listener each, kept connections that the kernel gives to the same blocking worker wait for one
+/// another, and at little load for longer than any request may take.
+fn starves(cell: &Cell) -> bool {
+    let kept_and_idle = cell.reuse == Reuse::KeepAlive && cell.rate_per_s.is_some();
+    let (style, accept) = (cell.model.style, cell.model.accept);
+    kept_and_idle && (style, accept) == (Style::Blocking, Accept::Reuseport)
 }
 
 fn cells(ask: &Ask, contender: &dyn Contender) -> [Cell; 4] {

@@ -17,7 +17,7 @@ use schema::{Cell, CorePlan, Cores, Origin, Preset, Reuse, Workload};
 use crate::{
     contenders::{Contender, Workers, own},
     exit::usage,
-    plan::Draft,
+    plan::{Draft, nanos},
 };
 
 /// Connections of the closed loop for each worker, where it is asked how throughput grows with
@@ -284,6 +284,7 @@ impl Ask<'_> {
             path: None,
             reuse: Reuse::KeepAlive,
             rate_per_s: None,
+            warm_up_ns: None,
             then_percent: None,
             wakes: 0,
         }
@@ -310,6 +311,10 @@ impl Ask<'_> {
             path: None,
             reuse: Reuse::KeepAlive,
             rate_per_s: None,
+            warm_up_ns: match self.preset {
+                Preset::Smoke => None,
+                Preset::Quick | Preset::Full => contender.warm_up().map(nanos),
+            },
             then_percent: None,
             wakes: 0,
         }

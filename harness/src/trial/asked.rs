@@ -23,7 +23,7 @@ pub(super) fn in_the_window(setting: &Setting, turn: Turn<'_>, entrant: &Entrant
     };
     LoadSpec {
         pace,
-        warm_up: Duration::from_nanos(turn.experiment.warm_up_ns),
+        warm_up: Duration::from_nanos(turn.experiment.warm_up_ns_of(turn.set, &setting.plan.cells)),
         measure: Duration::from_nanos(turn.set.measure_ns),
         held: true,
         lead: LIMITED_BEFORE + Duration::from_nanos(period),

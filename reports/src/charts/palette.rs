@@ -10,7 +10,7 @@
 use std::fmt::Write as _;
 
 use plotters::style::RGBColor;
-use schema::Plan;
+use schema::{Plan, Worker};
 
 use crate::groups::server;
 
@@ -110,6 +110,25 @@ impl Series {
         Self(KNOWN.len() + place % (SERIES.len() - KNOWN.len()))
     }
 
+    /// Servers that stand for their kind of worker, in the colours of those that always do.
+    pub(super) const fn of_worker(worker: Worker) -> Self {
+        match worker {
+            Worker::Process => Self(1),
+            Worker::Thread => Self(2),
+        }
+    }
+
+    /// One worker alone.
+    pub(super) const fn alone() -> Self {
+        Self(0)
+    }
+
+    /// The series of a place in a list, which repeat where there are more than colours: what is drawn
+    /// in them needs a name besides.
+    pub(super) const fn of_place(place: usize) -> Self {
+        Self(place % SERIES.len())
+    }
+
     pub(super) fn shape(self) -> Shape {
         SERIES[self.0].1
     }
@@ -193,6 +212,19 @@ mod tests {
     fn no_colour_stands_for_two_things() {
         let light: BTreeSet<_> = every_paint().map(|paint| paint.shade().light).collect();
         assert_eq!(light.len(), every_paint().count());
+    }
+
+    #[test]
+    fn kinds_of_workers_have_the_colours_of_the_servers_that_are_them() {
+        let kinds = [
+            Series::alone(),
+            Series::of_worker(Worker::Process),
+            Series::of_worker(Worker::Thread),
+        ];
+        let names = [server::SINGLE, server::CLUSTER, server::THREADS];
+        for (series, name) in kinds.into_iter().zip(names) {
+            assert_eq!(KNOWN[series.0], name);
+        }
     }
 
     #[test]

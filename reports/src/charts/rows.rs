@@ -5,7 +5,7 @@
 
 use super::{
     canvas::{Anchor, Canvas, Format, NORMAL, Point, SMALL, Stroke, fitted, text_width},
-    palette::Paint,
+    palette::{Paint, Series},
     panel::Bar,
     scale::Scale,
 };
@@ -60,6 +60,11 @@ impl Rows {
             count: rows,
             top,
         }
+    }
+
+    /// Upper and lower end of all rows.
+    pub(super) fn height(&self) -> (i32, i32) {
+        (self.top, self.bottom())
     }
 
     /// Left and right end of what is drawn to scale.
@@ -125,6 +130,16 @@ impl Rows {
 
     /// Writes a row's name and figure, and gives the place for the rest.
     pub(super) fn row(&mut self, index: usize, bar: &Bar<'_>, figure: &str) -> Track {
+        self.named_row(index, (bar.series, &bar.label), figure)
+    }
+
+    /// The same for what is no cell of a group.
+    pub(super) fn named_row(
+        &mut self,
+        index: usize,
+        (series, label): (Series, &str),
+        figure: &str,
+    ) -> Track {
         let format = self.format;
         let index = i32::try_from(index).unwrap_or(0);
         let top = self.top + index * row_height(format);
@@ -133,8 +148,8 @@ impl Rows {
             let text = top + 11;
             let right = format.width() - 8;
             let room = right - 24 - text_width(figure, SMALL);
-            self.canvas.marker((left + 5, text), bar.series);
-            let label = fitted(&bar.label, NORMAL, room);
+            self.canvas.marker((left + 5, text), series);
+            let label = fitted(label, NORMAL, room);
             self.canvas
                 .text((left + 18, text), Anchor::Start, NORMAL, Paint::Ink, &label);
             self.canvas
@@ -148,8 +163,8 @@ impl Rows {
             top: top + 6,
             bottom: top + 6 + BAR_HEIGHT,
         };
-        let label = fitted(&bar.label, NORMAL, left - 34);
-        self.canvas.marker((12, track.middle()), bar.series);
+        let label = fitted(label, NORMAL, left - 34);
+        self.canvas.marker((12, track.middle()), series);
         self.canvas.text(
             (26, track.middle()),
             Anchor::Start,

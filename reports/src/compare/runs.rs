@@ -7,7 +7,7 @@ use analysis::UnpairedRatio;
 use schema::{Cell, CompareReport, Compared, Plan, SCHEMA_VERSION, SlotPlan};
 
 use super::{Basis, Side, caveats, compared, metrics};
-use crate::{Run, export, judge, measurements::Measurements};
+use crate::{Run, export, groups::lifetime, judge, measurements::Measurements};
 
 /// Compares the cells that both runs measured; each run comes with the name it is told by.
 #[must_use]
@@ -109,6 +109,15 @@ fn differs((a, a_plan): (&Cell, &Plan), (b, b_plan): (&Cell, &Plan)) -> Option<S
             a.connections.to_string(),
             b.connections.to_string(),
         )
+    } else if a.reuse != b.reuse {
+        let life = |cell: &Cell| lifetime(cell.reuse).to_owned();
+        told("load", life(a), life(b))
+    } else if a.rate_per_s != b.rate_per_s {
+        let pace = |cell: &Cell| {
+            let rate = cell.rate_per_s;
+            rate.map_or_else(|| "a closed loop".to_owned(), |rate| format!("{rate}/s"))
+        };
+        told("arrivals", pace(a), pace(b))
     } else if a_slots != b_slots {
         told("quota", share(a_slots), share(b_slots))
     } else {

@@ -3,13 +3,13 @@
 
 use std::fmt::Write as _;
 
-use schema::{Cores, Estimate, Verdicts};
+use schema::{Cell, Cores, Estimate, Verdicts};
 
 use super::{name, rows};
 use crate::{
     Run,
     figures::{duration, mebibytes, rate},
-    groups::counted,
+    groups::{counted, experiment},
     pages::{escaped, figure, in_sentences},
 };
 
@@ -45,9 +45,15 @@ fn cells(run: &Run, verdicts: &Verdicts) -> String {
     if verdicts.estimates.is_empty() {
         return "Nothing was measured.\n\n".to_owned();
     }
+    // What stands alone fills pages of its own, and would drown the rest.
+    let listed = |(cell, _): &(&Cell, _)| !experiment::stands_alone(&cell.experiment);
+    let mut rows = rows(run, verdicts).filter(listed).peekable();
+    if rows.peek().is_none() {
+        return String::new();
+    }
     let mut table = "| cell | requests/s | CPU/request | p99 | memory (PSS) |\n".to_owned();
     table.push_str("|---|---:|---:|---:|---:|\n");
-    for (cell, row) in rows(run, verdicts) {
+    for (cell, row) in rows {
         let p99 = (cell.cores != Cores::Emulated).then_some(row.p99_ns);
         let _ = writeln!(
             table,

@@ -63,13 +63,32 @@ fn compare(
     metric: Metric,
     setting: Option<&str>,
 ) -> Option<Comparison> {
+    told(measurements, pair, metric, setting).map(|told| told.comparison)
+}
+
+/// A comparison with its words, and its outcome in a few of them.
+pub(super) struct Told {
+    pub(super) comparison: Comparison,
+    pub(super) outcome: String,
+}
+
+/// Two cells in one metric, in words; `None` where they have no block in common.
+pub(super) fn told(
+    measurements: &Measurements<'_>,
+    pair: Pair<'_>,
+    metric: Metric,
+    setting: Option<&str>,
+) -> Option<Told> {
     let Judged {
         mut comparison,
         limit,
     } = judged(measurements, pair, metric)?;
     comparison.question = sentences::question(pair, metric, setting);
     comparison.sentence = sentences::answer(&comparison, pair, limit, setting);
-    Some(comparison)
+    Some(Told {
+        outcome: sentences::outcome(&comparison, limit),
+        comparison,
+    })
 }
 
 /// A comparison without words, and what they must not leave out.

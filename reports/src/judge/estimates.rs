@@ -1,7 +1,7 @@
 //! What was measured of each cell.
 
 use analysis::{Sample, estimate};
-use schema::{Cell, Cores, Estimate, Estimates};
+use schema::{Accept, AtShare, Cell, Cores, Estimate, Estimates, LatencyQuantiles};
 
 use crate::{
     measurements::Measurements,
@@ -26,7 +26,11 @@ fn row<'a>(cell: &Cell, trials: &Trials<'a>, seed: u64) -> Option<Estimates> {
         user_ns_per_request: mean(Trial::user_ns_per_request)?,
         system_ns_per_request: mean(Trial::system_ns_per_request)?,
         cpu_ns_per_request: mean(Trial::cpu_ns_per_request)?,
-        switches_per_request: mean(Trial::switches_per_request)?,
+        switches_per_request: self::mean(trials, seed, |trial| {
+            // What is left of them is those of the acceptor alone.
+            let told = cell.model.accept != Accept::PerConnection;
+            told.then(|| trial.switches_per_request())
+        }),
         p50_ns: mean(|trial| trial.latency().p50_ns as f64)?,
         p90_ns: mean(|trial| trial.latency().p90_ns as f64)?,
         p99_ns: mean(|trial| trial.latency().p99_ns as f64)?,
@@ -37,6 +41,29 @@ fn row<'a>(cell: &Cell, trials: &Trials<'a>, seed: u64) -> Option<Estimates> {
             let pss = trial.pss_bytes().filter(|_| cell.cores != Cores::Emulated);
             pss.map(|bytes| bytes as f64)
         }),
+        at_share: at_share(trials, seed),
+    })
+}
+
+/// Absent where no trial has what followed the window.
+fn at_share(trials: &Trials<'_>, seed: u64) -> Option<AtShare> {
+    let percent = trials
+        .values()
+        .find_map(|trial| trial.measured.then.as_ref())?
+        .percent;
+    let latency = |quantile: fn(&LatencyQuantiles) -> u64| {
+        mean(trials, seed, |trial| {
+            let response = trial.measured.then.as_ref()?.load.response.as_ref();
+            response.map(|response| quantile(response) as f64)
+        })
+    };
+    Some(AtShare {
+        percent,
+        rate_per_s: mean(trials, seed, |trial| {
+            trial.measured.then.as_ref().map(|then| then.rate_per_s)
+        })?,
+        p50_ns: latency(|response| response.p50_ns)?,
+        p99_ns: latency(|response| response.p99_ns)?,
     })
 }
 

@@ -60,11 +60,14 @@ fn wrong_answers(run: &Run) -> Vec<Finding> {
     for (cell, _, measured) in run.measured() {
         let load = &measured.load;
         let seen = by_cell.entry(&cell.id).or_insert((cell, 0, 0, None));
-        seen.1 += load.errors;
-        seen.2 += load.timeouts;
-        seen.3 = seen
-            .3
-            .or(load.error_kinds.first().map(|kind| kind.first.as_str()));
+        for load in [Some(load), measured.then.as_ref().map(|then| &then.load)] {
+            let Some(load) = load else { continue };
+            seen.1 += load.errors;
+            seen.2 += load.timeouts;
+            seen.3 = seen
+                .3
+                .or(load.error_kinds.first().map(|kind| kind.first.as_str()));
+        }
     }
     by_cell
         .into_values()
@@ -166,5 +169,6 @@ fn idle_connections(run: &Run) -> Vec<Finding> {
 
 fn closed_loops(run: &Run) -> impl Iterator<Item = (&Cell, Trial<'_>)> {
     run.measured()
+        .filter(|(cell, ..)| cell.rate_per_s.is_none())
         .filter_map(|(cell, _, measured)| Some((cell, Trial::new(measured)?)))
 }

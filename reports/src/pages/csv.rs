@@ -1,25 +1,30 @@
 //! `estimates.csv`: one line for each cell, numbers in the units of their column names.
 
-use schema::{Cell, Estimate, Estimates, ScalingPoint, Verdicts};
+use schema::{Cell, Estimate, Estimates, Reuse, ScalingPoint, Verdicts};
 
 use crate::Run;
 
 type Column<T> = (&'static str, fn(&T) -> Option<Estimate>);
 
 /// Of every cell.
-const COLUMNS: [Column<Estimates>; 10] = [
+const COLUMNS: [Column<Estimates>; 13] = [
     ("throughput_per_s", |row| Some(row.throughput_per_s)),
     ("user_ns_per_request", |row| Some(row.user_ns_per_request)),
     ("system_ns_per_request", |row| {
         Some(row.system_ns_per_request)
     }),
     ("cpu_ns_per_request", |row| Some(row.cpu_ns_per_request)),
-    ("switches_per_request", |row| Some(row.switches_per_request)),
+    ("switches_per_request", |row| row.switches_per_request),
     ("p50_ns", |row| Some(row.p50_ns)),
     ("p90_ns", |row| Some(row.p90_ns)),
     ("p99_ns", |row| Some(row.p99_ns)),
     ("p999_ns", |row| Some(row.p999_ns)),
     ("pss_bytes", |row| row.pss_bytes),
+    ("at_share_rate_per_s", |row| {
+        Some(row.at_share.as_ref()?.rate_per_s)
+    }),
+    ("at_share_p50_ns", |row| Some(row.at_share.as_ref()?.p50_ns)),
+    ("at_share_p99_ns", |row| Some(row.at_share.as_ref()?.p99_ns)),
 ];
 
 /// Of cells that belong to a curve.
@@ -44,6 +49,9 @@ pub(super) fn table(run: &Run, verdicts: &Verdicts) -> String {
         "cores",
         "workload",
         "connections",
+        "reuse",
+        "arrivals_per_s",
+        "at_share_percent",
         "trials",
     ]
     .map(str::to_owned)
@@ -82,6 +90,12 @@ fn values(cell: &Cell, row: &Estimates, point: Option<&ScalingPoint>) -> Vec<Str
         cell.cores.name().to_owned(),
         cell.workload.name(),
         cell.connections.to_string(),
+        match cell.reuse {
+            Reuse::KeepAlive => "keep-alive".to_owned(),
+            Reuse::NewConnection => "new-connection".to_owned(),
+        },
+        whole(cell.rate_per_s),
+        whole(row.at_share.as_ref().map(|share| share.percent)),
         row.trials.to_string(),
     ];
     let of_cell = COLUMNS.map(|(_, figure)| figure(row));
@@ -96,6 +110,10 @@ fn values(cell: &Cell, row: &Estimates, point: Option<&ScalingPoint>) -> Vec<Str
         ]);
     }
     values
+}
+
+fn whole(value: Option<u32>) -> String {
+    value.map(|value| value.to_string()).unwrap_or_default()
 }
 
 fn line(values: &[String]) -> String {

@@ -19,6 +19,8 @@ pub(super) struct Headline<'a> {
     pub(super) cpu: Option<Answer<'a>>,
     /// The most workers against one of the same server, in throughput.
     pub(super) growth: Vec<Answer<'a>>,
+    /// What the grid says, where it alone was asked.
+    line_by_line: Option<String>,
     valid: bool,
 }
 
@@ -45,6 +47,7 @@ impl<'a> Headline<'a> {
             Self::of_main_answers(verdicts)
         };
         headline.cpu = headline.cpu_beside(run, verdicts);
+        headline.line_by_line = line_by_line(verdicts);
         headline
     }
 
@@ -59,6 +62,7 @@ impl<'a> Headline<'a> {
             throughput: of_kind(|kind| kind == HeadlineKind::ProcessesOverThreads).next(),
             cpu: None,
             growth: of_kind(|kind| kind != HeadlineKind::ProcessesOverThreads).collect(),
+            line_by_line: None,
             valid: verdicts.valid,
         }
     }
@@ -102,6 +106,7 @@ impl<'a> Headline<'a> {
             }),
             cpu: None,
             growth: growth.collect(),
+            line_by_line: None,
             valid: verdicts.valid,
         }
     }
@@ -125,7 +130,11 @@ impl<'a> Headline<'a> {
     }
 
     /// The answer in one short sentence; an invalid run gives none.
-    pub(super) fn answer(&self) -> &'static str {
+    pub(super) fn answer(&self) -> String {
+        self.in_short().to_owned()
+    }
+
+    fn in_short(&self) -> &str {
         if !self.valid {
             return "No answer: this run breaks a rule of measurement.";
         }
@@ -141,7 +150,10 @@ impl<'a> Headline<'a> {
             }
             (Some(Verdict::Equivalent), _) => "Processes and threads serve the same.",
             (Some(Verdict::Undecided), _) => "This run cannot tell processes from threads.",
-            (None, _) => "Processes and threads were not compared in this run.",
+            (None, _) => self
+                .line_by_line
+                .as_deref()
+                .unwrap_or("Processes and threads were not compared in this run."),
         }
     }
 
@@ -200,8 +212,29 @@ impl<'a> Answer<'a> {
     }
 }
 
+/// How processes and threads compare in throughput, over all lines of the grid.
+fn line_by_line(verdicts: &Verdicts) -> Option<String> {
+    let rows = &verdicts.grid.as_ref()?.rows;
+    let compared: Vec<&Comparison> = rows
+        .iter()
+        .filter_map(|row| row.throughput.as_ref())
+        .collect();
+    let count = |wanted: Verdict| {
+        let of_kind = compared.iter().filter(|c| c.verdict == wanted);
+        of_kind.count()
+    };
+    (!compared.is_empty()).then(|| {
+        format!(
+            "Line by line: processes serve more in {} of {}, threads in {}.",
+            count(Verdict::Better),
+            compared.len(),
+            count(Verdict::Worse)
+        )
+    })
+}
+
 /// The answer in one short sentence, and each figure of it in one.
-pub(crate) fn in_sentences(run: &Run, verdicts: &Verdicts) -> (&'static str, Vec<String>) {
+pub(crate) fn in_sentences(run: &Run, verdicts: &Verdicts) -> (String, Vec<String>) {
     let headline = Headline::new(run, verdicts);
     let sentences = headline.answers().map(|answer| capital(answer.sentence()));
     (headline.answer(), sentences.collect())

@@ -25,7 +25,12 @@ use crate::{
 /// Nothing may be loaded or run; only the page's own style applies.
 const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'";
 
-pub(super) fn page(run: &Run, verdicts: &Verdicts, groups: &[GroupPages<'_>]) -> String {
+pub(super) fn page(
+    run: &Run,
+    verdicts: &Verdicts,
+    groups: &[GroupPages<'_>],
+    alone: &[words::Section],
+) -> String {
     let headline = Headline::new(run, verdicts);
     html! {
         (DOCTYPE)
@@ -44,6 +49,7 @@ pub(super) fn page(run: &Run, verdicts: &Verdicts, groups: &[GroupPages<'_>]) ->
                     (caveats(verdicts))
                     (story::story(run))
                     @for group in groups { (group_section(run, verdicts, group)) }
+                    @for section in alone { (sections::section(section)) }
                     (tables::comparisons(run, verdicts))
                     @if let Some(fidelity) = words::fidelity(run, verdicts) { (sections::section(&fidelity)) }
                     (sections::section(&words::calibration(verdicts)))
@@ -135,13 +141,7 @@ fn group_section(run: &Run, verdicts: &Verdicts, group: &GroupPages<'_>) -> Mark
             h2 #(name) { (typeset(&group.group.describe())) }
             @if group.panel.bars.is_empty() { p { "Nothing of this was measured." } }
             @for chart in &group.charts {
-                figure.chart #{(name) "-" (chart.name)} {
-                    figcaption {
-                        h3 { (chart.title) }
-                        p.explain { (chart.how_to_read) }
-                    }
-                    (chart.figure)
-                }
+                (sections::figure(&format!("{name}-{}", chart.name), chart))
             }
             @if !curves.is_empty() {
                 h3 { "Speed-up and efficiency" }
@@ -169,7 +169,7 @@ fn figures(run: &Run, group: &GroupPages<'_>) -> Markup {
 }
 
 fn not_measured(run: &Run) -> Markup {
-    let missing = run.missing();
+    let missing = run.missing_servers();
     html! {
         @if !missing.is_empty() {
             section aria-labelledby="not-measured" {

@@ -12,13 +12,19 @@ use super::{
 };
 use crate::{
     Run,
+    charts::Chart,
     figures::{
         capital, duration, interval, mebibytes, micros, rate, ratio, ratio_interval, significant,
     },
     groups::in_words,
 };
 
-pub(super) fn page(run: &Run, verdicts: &Verdicts, groups: &[GroupPages<'_>]) -> String {
+pub(super) fn page(
+    run: &Run,
+    verdicts: &Verdicts,
+    groups: &[GroupPages<'_>],
+    alone: &[Section],
+) -> String {
     let headline = Headline::new(run, verdicts);
     let mut page = Page(String::new());
     page.line(&format!("# Ten Counters: {}", headline.answer()));
@@ -34,6 +40,9 @@ pub(super) fn page(run: &Run, verdicts: &Verdicts, groups: &[GroupPages<'_>]) ->
     }
     for group in groups {
         group_section(&mut page, verdicts, group);
+    }
+    for section in alone {
+        page.section(section);
     }
     comparisons(&mut page, run, verdicts);
     if let Some(fidelity) = words::fidelity(run, verdicts) {
@@ -92,7 +101,9 @@ fn group_section(page: &mut Page, verdicts: &Verdicts, group: &GroupPages<'_>) {
                 ),
                 latency(&row.p50_ns),
                 latency(&row.p99_ns),
-                significant(row.switches_per_request.point, 2),
+                row.switches_per_request
+                    .as_ref()
+                    .map_or_else(|| "–".to_owned(), |switches| significant(switches.point, 2)),
                 row.pss_bytes.as_ref().map_or_else(
                     || "–".to_owned(),
                     |size| format!("{} MiB", figure(size, mebibytes)),
@@ -110,13 +121,7 @@ fn group_section(page: &mut Page, verdicts: &Verdicts, group: &GroupPages<'_>) {
         page.parts(&curves);
     }
     for chart in &group.charts {
-        page.line(&format!("### {}", chart.title));
-        page.line(&chart.how_to_read);
-        page.line(&format!(
-            "![{}](charts/{})",
-            chart.title,
-            group.file_name(chart)
-        ));
+        page.chart(chart, &group.file_name(chart));
     }
 }
 
@@ -146,7 +151,7 @@ fn comparisons(page: &mut Page, run: &Run, verdicts: &Verdicts) {
 }
 
 fn not_measured(page: &mut Page, run: &Run) {
-    let missing = run.missing();
+    let missing = run.missing_servers();
     if missing.is_empty() {
         return;
     }
@@ -229,8 +234,16 @@ impl Page {
                 Part::List(items) if items.is_empty() => {}
                 Part::List(items) => self.list(items.iter().map(|item| escaped(&capital(item)))),
                 Part::Table(table) => self.words(table),
+                Part::Heading(text) => self.line(&format!("### {}", escaped(text))),
+                Part::Chart(chart) => self.chart(chart, &chart.file_name()),
             }
         }
+    }
+
+    fn chart(&mut self, chart: &Chart, file: &str) {
+        self.line(&format!("### {}", chart.title));
+        self.line(&chart.how_to_read);
+        self.line(&format!("![{}](charts/{file})", chart.title));
     }
 
     fn words(&mut self, table: &Table) {

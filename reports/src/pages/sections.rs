@@ -1,10 +1,15 @@
-//! What is told in words and tables, whatever the page: speed-ups, fidelity, calibration,
-//! experiments. The pages only set it.
+//! What is told in words, tables and charts, whatever the page: experiments that stand alone,
+//! speed-ups, fidelity, calibration, experiments. The pages only set it.
 
+mod balance;
 mod calibration;
 mod experiments;
 mod fidelity;
+mod grid;
 mod scaling;
+mod stevens;
+
+use schema::{Estimate, Verdicts};
 
 pub(super) use self::{
     calibration::calibration,
@@ -12,6 +17,22 @@ pub(super) use self::{
     fidelity::fidelity,
     scaling::{curves, scaling},
 };
+
+use crate::{
+    Run,
+    charts::Chart,
+    figures::{ratio, ratio_interval},
+};
+
+/// Sections of the experiments that stand alone, of those that the run asked.
+pub(super) fn standing_alone(run: &Run, verdicts: &Verdicts) -> Vec<Section> {
+    let sections = [
+        grid::grid(run, verdicts),
+        stevens::stevens(run, verdicts),
+        balance::balance(run, verdicts),
+    ];
+    sections.into_iter().flatten().collect()
+}
 
 /// A section of its own.
 pub(super) struct Section {
@@ -29,6 +50,9 @@ pub(super) enum Part {
     Aside(String),
     List(Vec<String>),
     Table(Table),
+    /// A heading within the section.
+    Heading(String),
+    Chart(Chart),
 }
 
 /// Rows under heads; the first column names its row.
@@ -52,6 +76,25 @@ impl Head {
 
     pub(super) const fn is_number(&self) -> bool {
         matches!(self, Self::Number(_))
+    }
+}
+
+impl Section {
+    /// Its charts, in order.
+    pub(super) fn charts(&self) -> impl Iterator<Item = &Chart> {
+        self.parts.iter().filter_map(|part| match part {
+            Part::Chart(chart) => Some(chart),
+            _ => None,
+        })
+    }
+}
+
+/// A ratio with its interval, as in `0.97 (0.96 to 0.98)`.
+fn with_interval(estimate: &Estimate) -> String {
+    let point = ratio(estimate);
+    match ratio_interval(estimate) {
+        Some(interval) => format!("{point} ({interval})"),
+        None => point,
     }
 }
 

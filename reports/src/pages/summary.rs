@@ -1,5 +1,7 @@
 //! The short account for a terminal.
 
+mod alone;
+
 use std::{collections::BTreeSet, fmt::Write as _};
 
 use schema::{Estimate, ScalingCurve, Verdicts};
@@ -41,6 +43,9 @@ pub fn summary(run: &Run, verdicts: &Verdicts) -> String {
         } else {
             speedups(&curves)
         });
+    }
+    for (title, table) in alone::tables(verdicts) {
+        let _ = write!(text, "\n{title}\n{table}");
     }
     if !verdicts.caveats.is_empty() {
         let _ = writeln!(

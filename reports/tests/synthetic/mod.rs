@@ -2,7 +2,9 @@
 
 #![allow(dead_code, reason = "each test file uses its own part")]
 
+pub mod designs;
 pub mod emulated;
+pub mod pages;
 
 use std::{collections::BTreeMap, fs, path::Path};
 
@@ -48,6 +50,7 @@ pub fn cell(server: &str, workers: u32) -> Cell {
         path: None,
         reuse: Reuse::KeepAlive,
         rate_per_s: None,
+        warm_up_ns: None,
         then_percent: None,
         wakes: 0,
     }

@@ -134,7 +134,8 @@ impl Gate {
             Self::FileLock(lock, _) => lock.try_take(),
             Self::Mutex(mutex, _) => mutex.try_take(),
         };
-        taken.then_some(Pass(self))
+        // Lazily: a pass that is dropped gives the lock back.
+        taken.then(|| Pass(self))
     }
 
     /// What rings when others may try, where anything is in the way.

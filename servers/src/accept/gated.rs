@@ -128,7 +128,7 @@ mod tests {
     };
 
     use schema::Accept;
-    use tokio::{runtime, task::yield_now};
+    use tokio::runtime;
 
     use super::*;
     use crate::accept::gate::SharedGate;
@@ -144,7 +144,10 @@ mod tests {
                 for _ in 0..300 {
                     let pass = pass(&gate, bell.as_ref()).await.unwrap();
                     assert!(!through.swap(true, SeqCst));
-                    yield_now().await;
+                    // Long enough for all others to try.
+                    for _ in 0..10 {
+                        let_others_accept().await;
+                    }
                     assert!(through.swap(false, SeqCst));
                     drop(pass);
                     let_others_accept().await;

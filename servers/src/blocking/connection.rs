@@ -21,12 +21,12 @@ use std::{
     task::{Context, Wake, Waker},
 };
 
-use hyper::{header::CONNECTION, service::service_fn};
+use hyper::{Request, body::Incoming, service::service_fn};
 use schema::Style;
 
 use super::{Terms, standing::retiring, wire::Wire};
 use crate::{
-    connection::{CLOSE, protocol},
+    connection::{make_last, protocol},
     endpoint,
 };
 
@@ -57,12 +57,13 @@ impl Wake for Wish {
 pub fn serve(wire: &Wire<'_>, terms: &Terms, wish: &Arc<Wish>) -> Close {
     let answers = Cell::new(0);
     let answers = &answers;
-    let answer = service_fn(move |request| async move {
+    let answer = service_fn(move |request: Request<Incoming>| async move {
+        let version = request.version();
         let mut response = endpoint::answer(request, Style::Blocking, terms.spin).await?;
         wire.answered();
         answers.set(answers.get() + 1);
         if answers.get() >= terms.keep_alive_requests || retiring() {
-            response.headers_mut().insert(CONNECTION, CLOSE);
+            make_last(&mut response, version);
         }
         Ok::<_, Infallible>(response)
     });

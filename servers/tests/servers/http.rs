@@ -156,6 +156,18 @@ impl Answer {
     }
 }
 
+/// Everything a server sends on a connection of its own until it closes it.
+pub fn raw(address: SocketAddr, sent: &str) -> String {
+    let mut client = Client::connect(address);
+    client.send_bytes(sent);
+    let mut received = String::new();
+    client
+        .stream
+        .read_to_string(&mut received)
+        .expect("the connection ends in order");
+    received
+}
+
 /// Ask once, on a connection of its own.
 pub fn get(address: SocketAddr, target: &str) -> Answer {
     Client::connect(address).get(target)

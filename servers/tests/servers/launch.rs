@@ -1,21 +1,24 @@
 //! Servers as child processes that end with the test, however it ends.
 
 use std::{
+    fs,
     io::{BufRead, BufReader, Read},
     net::SocketAddr,
     os::unix::process::CommandExt,
     process::{Child, Command, Stdio},
     sync::mpsc::{Receiver, RecvTimeoutError, channel},
     thread::{self, JoinHandle},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use nix::{
+    errno::Errno,
     sched::{CpuSet, sched_getaffinity, sched_setaffinity},
     sys::signal::{Signal, kill, killpg},
     unistd::Pid,
 };
 use schema::Ready;
+use serde_json::Value;
 
 /// Long enough for anything that comes at all, on any machine.
 pub const PATIENCE: Duration = Duration::from_secs(45);
@@ -93,7 +96,7 @@ impl Server {
         };
         server.ready = loop {
             let line = server.next_line();
-            if line.starts_with('{') {
+            if line.starts_with('{') && event(&line).is_none() {
                 break serde_json::from_str(&line).expect("the ready line is a schema::Ready");
             }
             server.greeting.push(line);
@@ -126,6 +129,20 @@ impl Server {
                 panic!("no line came ({error}); stderr: {}", self.take_stderr());
             }
         }
+    }
+
+    /// The next line for which `find` gives something; those before it are passed over.
+    pub fn until<T>(&mut self, find: impl Fn(&str) -> Option<T>) -> T {
+        loop {
+            if let Some(found) = find(&self.next_line()) {
+                return found;
+            }
+        }
+    }
+
+    /// Wait for a line that is this.
+    pub fn until_line(&mut self, expected: &str) {
+        self.until(|line| (line == expected).then_some(()));
     }
 
     pub fn signal(&self, signal: Signal) {
@@ -173,6 +190,41 @@ pub fn started(line: &str) -> Option<u32> {
         .strip_suffix(" started")?
         .parse()
         .ok()
+}
+
+/// A line of `--events`.
+pub fn event(line: &str) -> Option<Value> {
+    let value: Value = serde_json::from_str(line).ok()?;
+    value.get("event").is_some().then_some(value)
+}
+
+/// Look until there is something to be seen.
+pub fn wait_for<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
+    let began = Instant::now();
+    loop {
+        if let Some(seen) = look() {
+            return seen;
+        }
+        assert!(began.elapsed() < PATIENCE, "{what}: it never comes");
+        thread::yield_now();
+    }
+}
+
+/// Wait until no process is left in the group that process `leader` led.
+pub fn wait_for_empty_group(leader: u32) {
+    wait_for("the group is empty", || {
+        (killpg(pid(leader), None) == Err(Errno::ESRCH)).then_some(())
+    });
+}
+
+/// The processes that `parent` made and that have not been reaped.
+pub fn children(parent: u32) -> Vec<u32> {
+    let text = fs::read_to_string(format!("/proc/{parent}/task/{parent}/children"));
+    let text = text.expect("the process runs");
+    let children = text.split_whitespace().map(str::parse);
+    children
+        .collect::<Result<_, _>>()
+        .expect("pids are numbers")
 }
 
 pub fn pid(number: u32) -> Pid {

@@ -10,7 +10,6 @@ use std::{
 use hyper::{server::conn::http1, service::service_fn};
 use hyper_util::rt::TokioIo;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use schema::Style;
 use servers::{
     endpoint,
     ledger::SeatStats,
@@ -308,8 +307,9 @@ fn a_request_whose_worker_waits_for_its_primary_in_vain_is_refused() {
             let listener = tokio::net::TcpListener::bind(any).await.unwrap();
             teller.send(listener.local_addr().unwrap()).unwrap();
             let (stream, _) = listener.accept().await.unwrap();
-            let answer =
-                service_fn(|request| endpoint::answer(request, Style::Evented, Spin::default()));
+            let answer = service_fn(|request| {
+                endpoint::answer(request, schema::Style::Evented, Spin::default())
+            });
             http1::Builder::new()
                 .serve_connection(TokioIo::new(stream), answer)
                 .await

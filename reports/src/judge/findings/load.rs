@@ -7,7 +7,7 @@ use schema::{Accept, Cell, Cores, Measured};
 use super::Finding;
 use crate::{
     Run, figures,
-    groups::in_words,
+    groups::{each_once, experiment, in_words, server},
     judge::{
         bottleneck::{BUSY_GENERATOR, busiest_generator, held_back},
         headlines::questions,
@@ -47,14 +47,14 @@ pub(super) fn busy_generator(measurements: &Measurements<'_>) -> Vec<Finding> {
         in_words(busiest),
         figures::percent(BUSY_GENERATOR)
     ))];
-    let limited: Vec<String> = measurements
-        .run
-        .plan
-        .cells
-        .iter()
-        .filter(|cell| held_back(measurements, cell).is_some())
-        .map(in_words)
-        .collect();
+    let cells = measurements.run.plan.cells.iter();
+    let limited = each_once(
+        cells
+            // The floor is in no comparison.
+            .filter(|cell| cell.server != server::FLOOR)
+            .filter(|cell| held_back(measurements, cell).is_some())
+            .map(in_words),
+    );
     if !limited.is_empty() {
         findings.push(Finding::caveat(format!(
             "The load generator, not the server, was the limit with {}: that they serve alike is no evidence that they are alike, so such comparisons of throughput and latency are left undecided.",
@@ -65,7 +65,9 @@ pub(super) fn busy_generator(measurements: &Measurements<'_>) -> Vec<Finding> {
 }
 
 pub(super) fn closed_loop(run: &Run) -> Option<Finding> {
-    let shown = |(cell, ..): (&Cell, u32, &Measured)| cell.cores != Cores::Emulated;
+    let shown = |(cell, ..): (&Cell, u32, &Measured)| {
+        cell.cores != Cores::Emulated && cell.rate_per_s.is_none()
+    };
     run.measured().any(shown).then(|| {
         Finding::caveat(
             "Latency was measured at saturation in a closed loop: each connection sends its next request only after an answer, so a stall delays the requests that would have shown it. Compare these figures with one another only; they are not what users of a server with room to spare would see.".into(),
@@ -74,22 +76,21 @@ pub(super) fn closed_loop(run: &Run) -> Option<Finding> {
 }
 
 /// Workers that answered nothing in a whole trial, so that fewer served than the cell says. Where
-/// each connection has a worker of its own, ids say nothing of it.
+/// each connection has a worker of its own, ids say nothing of it; and where it is asked who answers,
+/// it is a finding.
 pub(super) fn idle_workers(run: &Run) -> Option<Finding> {
     let idle: BTreeSet<&str> = run
         .measured()
-        .filter(|(cell, ..)| cell.model.accept != Accept::PerConnection)
+        .filter(|(cell, ..)| {
+            cell.model.accept != Accept::PerConnection && cell.experiment != experiment::BALANCE
+        })
         .filter(|(cell, _, measured)| {
             let answered = measured.load.requests_by_worker.len();
             answered > 0 && answered < cell.workers as usize
         })
         .map(|(cell, ..)| cell.id.as_str())
         .collect();
-    let cells: Vec<String> = idle
-        .iter()
-        .filter_map(|id| run.cell(id))
-        .map(in_words)
-        .collect();
+    let cells = each_once(idle.iter().filter_map(|id| run.cell(id)).map(in_words));
     (!cells.is_empty()).then(|| {
         Finding::caveat(format!(
             "In some trials not every worker answered ({}), so fewer served than were there.",

@@ -112,19 +112,18 @@ pub(super) fn stops(run: &Run) -> Vec<Finding> {
 }
 
 pub(super) fn not_measured(run: &Run) -> Vec<Finding> {
-    run.missing()
-        .into_iter()
-        .map(|missing| {
-            let kind = match missing.cell.origin {
-                Origin::Own => "Server",
-                Origin::Guest => "Guest",
-            };
-            Finding::caveat(format!(
-                "{kind} {} was not measured: {}, {}.",
-                in_words(missing.cell),
-                missing.reason,
-                missing.cure.trim_end_matches('.')
-            ))
-        })
-        .collect()
+    let missing = run.missing_servers().into_iter();
+    let sentences = missing.map(|missing| {
+        let kind = match missing.cell.origin {
+            Origin::Own => "Server",
+            Origin::Guest => "Guest",
+        };
+        format!(
+            "{kind} {} was not measured: {}, {}.",
+            in_words(missing.cell),
+            missing.reason,
+            missing.cure.trim_end_matches('.')
+        )
+    });
+    sentences.map(Finding::caveat).collect()
 }

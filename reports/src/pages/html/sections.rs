@@ -3,7 +3,10 @@
 use maud::{Markup, html};
 
 use super::tables::typeset;
-use crate::pages::sections::{Head, Part, Section, Table};
+use crate::{
+    charts::Chart,
+    pages::sections::{Head, Part, Section, Table},
+};
 
 pub(super) fn section(section: &Section) -> Markup {
     html! {
@@ -24,29 +27,55 @@ pub(super) fn parts(parts: &[Part], label: &str) -> Markup {
                     @if !items.is_empty() { ul { @for item in items { li { (typeset(item)) } } } }
                 },
                 Part::Table(table) => { (self::table(table, label)) },
+                Part::Heading(text) => { h3 { (text) } },
+                Part::Chart(chart) => { (figure(chart.name, chart)) },
             }
         }
     }
 }
 
+/// A chart with what it shows and how to read it.
+pub(super) fn figure(id: &str, chart: &Chart) -> Markup {
+    html! {
+        figure.chart #(id) {
+            figcaption {
+                h3 { (chart.title) }
+                p.explain { (chart.how_to_read) }
+            }
+            (chart.figure)
+        }
+    }
+}
+
+/// A figure, or the name of a row: what stands in brackets behind it is set below it.
+fn with_remark(cell: &str) -> Markup {
+    let remark = cell
+        .strip_suffix(')')
+        .and_then(|cell| cell.split_once(" ("));
+    html! {
+        @match remark {
+            Some((what, remark)) => { (what) small { (remark) } },
+            None => (cell),
+        }
+    }
+}
+
 pub(super) fn table(table: &Table, label: &str) -> Markup {
-    let number = |column: usize| {
-        let head = table.heads.get(column);
-        head.is_some_and(Head::is_number).then_some("number")
-    };
+    let is_number = |column: usize| table.heads.get(column).is_some_and(Head::is_number);
     html! {
         div.scroll role="region" tabindex="0" aria-label=(label) {
             table.estimates {
                 thead { tr {
                     @for (column, head) in table.heads.iter().enumerate() {
-                        th scope="col" class=[number(column)] { (head.name()) }
+                        th scope="col" class=[is_number(column).then_some("number")] { (head.name()) }
                     }
                 } }
                 tbody {
                     @for row in &table.rows { tr {
                         @for (column, cell) in row.iter().enumerate() {
-                            @if column == 0 { th scope="row" { (cell) } }
-                            @else { td class=[number(column)] { (typeset(cell)) } }
+                            @if column == 0 { th scope="row" { (with_remark(&cell.replace(" %", "\u{a0}%"))) } }
+                            @else if is_number(column) { td.number { (with_remark(&cell.replace(" %", "\u{a0}%"))) } }
+                            @else { td { (typeset(cell)) } }
                         }
                     } }
                 }

@@ -1,9 +1,13 @@
 //! The picture behind the question: one cashier, or ten counters.
 
 use maud::{Markup, html};
-use schema::Cores;
+use schema::{Cell, Cores};
 
-use crate::{Run, figures::in_letters, groups::counted};
+use crate::{
+    Run,
+    figures::in_letters,
+    groups::{counted, experiment},
+};
 
 /// Customers in either picture: the same line, served by one or by ten.
 const CUSTOMERS: u32 = 10;
@@ -28,7 +32,13 @@ pub(super) fn story(run: &Run) -> Markup {
 
 /// The picture with the numbers of this run.
 fn here(run: &Run) -> String {
-    let cells = || run.plan.cells.iter();
+    // The picture is that of the main question, wherever it was asked.
+    let alone = |cell: &&Cell| experiment::stands_alone(&cell.experiment);
+    let all_alone = run.plan.cells.iter().all(|cell| alone(&cell));
+    let cells = || {
+        let cells = run.plan.cells.iter();
+        cells.filter(move |cell| all_alone || !alone(cell))
+    };
     let cashiers = |cores: &[Cores]| {
         let of_kind = cells().filter(|cell| cores.contains(&cell.cores));
         of_kind.map(|cell| cell.workers).max().unwrap_or(0)

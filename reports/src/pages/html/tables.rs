@@ -112,7 +112,12 @@ pub(super) fn estimates(run: &Run, group: &Group<'_>, panel: &Panel<'_>) -> Mark
                             }
                             td.number { (latency(&row.p50_ns)) }
                             td.number { (latency(&row.p99_ns)) }
-                            td.number { (significant(row.switches_per_request.point, 2)) }
+                            td.number {
+                                @match &row.switches_per_request {
+                                    Some(switches) => (significant(switches.point, 2)),
+                                    None => "–",
+                                }
+                            }
                             td.number {
                                 @match &row.pss_bytes {
                                     Some(size) => (figure(size, mebibytes)),

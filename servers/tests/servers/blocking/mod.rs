@@ -151,7 +151,7 @@ fn a_waiting_worker_serves_nobody_meanwhile() {
 
 #[test]
 fn a_connection_is_closed_after_as_many_requests_as_it_may_carry() {
-    for (arguments, most) in [(&[][..], 1000), (&["--keep-alive-requests", "1"], 1)] {
+    for (arguments, most) in [(&[][..], 100), (&["--keep-alive-requests", "1"], 1)] {
         let server = start(arguments);
         let mut client = Client::connect(server.address());
         for _ in 1..most {
@@ -160,6 +160,17 @@ fn a_connection_is_closed_after_as_many_requests_as_it_may_carry() {
         assert_eq!(client.get("/").header("connection"), Some("close"));
         client.expect_end();
     }
+}
+
+#[test]
+fn an_old_client_that_asked_to_keep_its_connection_is_told_clearly_that_it_ends() {
+    let server = start(&["--keep-alive-requests", "2"]);
+    let mut client = Client::connect(server.address());
+    for expected in ["keep-alive", "close"] {
+        client.send_bytes("GET / HTTP/1.0\r\nConnection: Keep-Alive\r\n\r\n");
+        assert_eq!(client.receive().header("connection"), Some(expected));
+    }
+    client.expect_end();
 }
 
 #[test]
