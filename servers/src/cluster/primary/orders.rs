@@ -7,9 +7,10 @@ use nix::{
     unistd::Pid,
 };
 
-use super::{GRACE, Phase, Primary};
+use super::{Phase, Primary};
 use crate::{
     cluster::{member::Member, renewal::Done},
+    end::GRACE,
     options::MOST_WORKERS,
     say,
 };
@@ -101,13 +102,11 @@ impl Primary {
     fn drain_everybody(&mut self) {
         self.scales = None;
         let everybody = self.crew.everybody();
-        if let Some(listener) = self.doors.listener() {
-            self.reactor.forget(listener);
-        }
         let crew = &self.crew;
-        self.doors.close(&everybody, |worker, connection| {
-            crew.pass(worker, connection)
-        });
+        self.doors
+            .close(&self.reactor, &everybody, |worker, connection| {
+                crew.pass(worker, connection)
+            });
         for worker in everybody {
             self.drain(worker);
         }
