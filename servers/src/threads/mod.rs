@@ -6,6 +6,7 @@
 //! - [`pool`]: so many threads, each a worker by itself, as the processes of a cluster are. Where
 //!   the first thread accepts for them it does so at its [`desk`].
 //! - [`stealing`]: so many threads that share one runtime and take work from one another.
+//!   Only the kernel's word that there may be so many of them ([`enough`]) is asked for beforehand.
 //! - With a thread for each connection: [`crate::accept::per_connection`].
 
 use schema::{Accept, Worker};
@@ -13,6 +14,7 @@ use schema::{Accept, Worker};
 use crate::{accept::per_connection, failure::Failure, limits, options::ThreadsOptions};
 
 pub mod desk;
+pub mod enough;
 pub mod front_desk;
 pub mod pool;
 pub mod stealing;

@@ -18,6 +18,7 @@ mod launch;
 mod ledger;
 mod messages;
 mod policies;
+mod process_limit;
 mod production;
 mod slot;
 mod spin;

@@ -33,6 +33,7 @@ use crate::{
     say,
     signals::Signals,
     slot, tally,
+    threads::enough,
 };
 
 const SIGNALS: u64 = 0;
@@ -77,6 +78,8 @@ pub fn run(options: &ThreadsOptions, model: Model) -> Result<(), Failure> {
     // Before there is another thread: each takes the signal mask of the one that makes it.
     let signals = Signals::take(&[Signal::SIGTERM, Signal::SIGINT])?;
     let most = options.pool.workers()?;
+    // It is no server of so many workers where the kernel allows fewer.
+    enough::check(most as usize)?;
     // The first thread must not wait in accept, whatever workers do.
     let (listener, address) = listen(options.server.socket_address(), Style::Evented)?;
     let common = Arc::new(Common {
