@@ -1,11 +1,11 @@
-//! Waiting on descriptors where there is no event loop: in the primary of a cluster
-//! and in the first thread of a thread pool.
+//! Waiting on several descriptors at once where there is no event loop, in the first thread of a pool, and
+//! looking whether one has room.
 
 use std::{os::fd::BorrowedFd, time::Instant};
 
 use nix::{
     errno::Errno,
-    poll::{PollFd, PollFlags, ppoll},
+    poll::{PollFd, PollFlags, PollTimeout, poll, ppoll},
     sys::time::TimeSpec,
 };
 
@@ -32,19 +32,10 @@ pub fn readable(sources: &[BorrowedFd<'_>], deadline: Option<Instant>) -> nix::R
         .collect())
 }
 
-/// Sleep until `sink` can be written to or was closed by its other end; false where `deadline` passed
-/// first.
-///
-/// # Errors
-/// The kernel has no memory for the call.
-pub fn writable(sink: BorrowedFd<'_>, deadline: Instant) -> nix::Result<bool> {
+/// Whether `sink` takes bytes now without waiting, or will never take any again.
+#[must_use]
+pub fn has_room(sink: BorrowedFd<'_>) -> bool {
     let mut watched = [PollFd::new(sink, PollFlags::POLLOUT)];
-    loop {
-        let left = deadline.saturating_duration_since(Instant::now());
-        match ppoll(&mut watched, Some(TimeSpec::from(left)), None) {
-            Ok(ready) => return Ok(ready > 0),
-            Err(Errno::EINTR) => {}
-            Err(error) => return Err(error),
-        }
-    }
+    // Where the kernel does not tell, writing will.
+    poll(&mut watched, PollTimeout::ZERO).map_or(true, |ready| ready > 0)
 }

@@ -3,9 +3,14 @@
 //! Saying something never fails. Whoever started the server may have closed its end of the pipe
 //! (EPIPE; Rust's runtime ignores SIGPIPE), and a server nobody listens to still has to serve.
 //!
-//! Nor does it wait for ever. A reader that stopped reading lets its pipe fill up, and the next write
-//! would sleep until it goes on. It is waited for once, for [`PATIENCE`]; after that, lines that there is
-//! no room for are lost, and the first that there is room for again comes behind one that says how many.
+//! # Nobody is waited for
+//! Whoever started the server may also have stopped reading, and then the pipe fills. A primary that
+//! waited there would leave its workers alone, so a line for which there is no room is lost. A pipe that
+//! has room takes `PIPE_BUF` bytes (4096) without waiting, and a longer line goes in pieces of that
+//! length. Who says something the moment another process fills the same pipe may still wait: only a
+//! descriptor that does not block would prevent that, and the descriptor is not this server's alone.
+//!
+//! The ready line is the exception: whoever waits for it reads, and nothing is served before.
 
 use std::{
     fmt::Display,
@@ -13,33 +18,24 @@ use std::{
     net::SocketAddr,
     os::fd::AsFd,
     process::ExitCode,
-    sync::atomic::{AtomicU64, Ordering::Relaxed},
-    time::{Duration, Instant},
 };
 
+use nix::libc::PIPE_BUF;
 use schema::{Model, Ready, SCHEMA_VERSION};
 
 use crate::{failure::Failure, poll};
 
-/// How long a reader may take to make room, the first time it has none.
-const PATIENCE: Duration = Duration::from_secs(1);
-
-/// Lines lost since the last that was written, by stream.
-static LOST_ON_STDOUT: AtomicU64 = AtomicU64::new(0);
-static LOST_ON_STDERR: AtomicU64 = AtomicU64::new(0);
-
 /// A line for people, on stdout.
 pub fn line(text: impl Display) {
-    write_line(io::stdout().lock(), &LOST_ON_STDOUT, &text.to_string());
+    write_as_there_is_room(io::stdout().lock(), &format!("{text}\n"));
 }
 
 /// What went wrong, on stderr, behind the name of who says it.
 pub fn trouble(who: &str, what: impl Display) {
-    let text = format!("{who}: {what}");
-    write_line(io::stderr().lock(), &LOST_ON_STDERR, &text);
+    write_as_there_is_room(io::stderr().lock(), &format!("{who}: {what}\n"));
 }
 
-/// The ready line: every worker accepts connections at `address`.
+/// The ready line: every worker accepts connections at `address`. Waits until it is written.
 ///
 /// # Panics
 /// Never: numbers and short names are always JSON.
@@ -52,7 +48,7 @@ pub fn ready(address: SocketAddr, model: Model, workers: u32) {
         workers,
     };
     let text = serde_json::to_string(&ready).expect("numbers and short names are always JSON");
-    line(text);
+    let _ = write_at_once(&mut io::stdout().lock(), format!("{text}\n").as_bytes());
 }
 
 /// The exit code of a server, after saying why where it failed.
@@ -67,27 +63,72 @@ pub fn outcome(who: &str, result: Result<(), Failure>) -> ExitCode {
     }
 }
 
-/// One write for the whole line, so that lines of several processes never mix within a pipe, and
-/// nothing is left in a buffer that a fork would copy.
-fn write_line(mut stream: impl Write + AsFd, lost: &AtomicU64, text: &str) {
-    let before = lost.load(Relaxed);
-    let patience = if before == 0 {
-        PATIENCE
-    } else {
-        Duration::ZERO
-    };
-    // A pipe that can be written to has room for a page, and lines are shorter. Where the kernel cannot
-    // tell, the write itself shall.
-    if !poll::writable(stream.as_fd(), Instant::now() + patience).unwrap_or(true) {
-        lost.store(before + 1, Relaxed);
-        return;
+/// Write the line as far as nobody has to be waited for; as a rule all of it or nothing.
+fn write_as_there_is_room(mut stream: impl Write + AsFd, line: &str) {
+    for piece in line.as_bytes().chunks(PIPE_BUF) {
+        if !poll::has_room(stream.as_fd()) || write_at_once(&mut stream, piece).is_err() {
+            return;
+        }
     }
-    lost.store(0, Relaxed);
-    let text = match before {
-        0 => format!("{text}\n"),
-        before => format!("Lines lost here, for nobody read them in time: {before}\n{text}\n"),
-    };
-    let _ = stream
-        .write_all(text.as_bytes())
-        .and_then(|()| stream.flush());
+}
+
+/// One write, so that lines of several processes never mix within a pipe, and nothing is left in a
+/// buffer that a fork would copy.
+fn write_at_once(stream: &mut impl Write, bytes: &[u8]) -> io::Result<()> {
+    stream.write_all(bytes)?;
+    stream.flush()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{PipeWriter, Read, pipe};
+
+    use rustix::io::{Errno, ioctl_fionbio};
+
+    use super::*;
+
+    /// Leave no room in a pipe. How many bytes that took.
+    fn fill(writer: &PipeWriter) -> usize {
+        ioctl_fionbio(writer, true).unwrap();
+        let mut written = 0;
+        loop {
+            match rustix::io::write(writer, &[b'.'; PIPE_BUF]) {
+                Ok(more) => written += more,
+                Err(Errno::AGAIN) => break,
+                Err(error) => panic!("{error}"),
+            }
+        }
+        ioctl_fionbio(writer, false).unwrap();
+        written
+    }
+
+    #[test]
+    fn a_line_that_a_full_pipe_has_no_room_for_is_lost_and_the_next_one_is_not() {
+        let (mut reader, writer) = pipe().unwrap();
+        let mut filling = vec![0; fill(&writer)];
+        write_as_there_is_room(&writer, "lost\n");
+        reader.read_exact(&mut filling).unwrap();
+        write_as_there_is_room(&writer, "said\n");
+        drop(writer);
+        let mut rest = String::new();
+        reader.read_to_string(&mut rest).unwrap();
+        assert_eq!(rest, "said\n");
+    }
+
+    #[test]
+    fn of_a_line_longer_than_all_the_room_there_is_the_rest_is_lost() {
+        let (mut reader, writer) = pipe().unwrap();
+        let room = fill(&writer);
+        reader.read_exact(&mut vec![0; room]).unwrap();
+        write_as_there_is_room(&writer, &"x".repeat(room + 1));
+        drop(writer);
+        assert_eq!(reader.read_to_end(&mut Vec::new()).unwrap(), room);
+    }
+
+    #[test]
+    fn a_pipe_that_nobody_reads_any_more_is_no_trouble() {
+        let (reader, writer) = pipe().unwrap();
+        drop(reader);
+        write_as_there_is_room(&writer, "lost\n");
+    }
 }

@@ -2,7 +2,7 @@
 //!
 //! People read a few lines on stdout: who is running, started, died, is replaced. Programs ask for
 //! `--events` and get every event as one line of JSON, under the names that Node's cluster module has
-//! for them.
+//! for them. A program that stops reading loses events ([`say`]); workers are not kept waiting for it.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 

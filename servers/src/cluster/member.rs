@@ -34,6 +34,8 @@ pub struct Member {
     pub stage: Stage,
     /// Its messages; closed once it has closed its own end.
     pub link: Option<PrimaryEnd>,
+    /// Some of them wait for room, of which the reactor is to tell.
+    pub awaits_room: bool,
     /// The way by which connections reach it, where they are handed to it.
     pub lane: Option<SocketLane>,
     /// When it was made.
@@ -52,6 +54,7 @@ impl Member {
             desk,
             stage: Stage::Starting,
             link: Some(link),
+            awaits_room: false,
             lane,
             born,
             deadline: Some(born + START_TIMEOUT),

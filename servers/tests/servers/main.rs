@@ -23,4 +23,5 @@ mod slot;
 mod spin;
 mod stats;
 mod threads;
+mod unread;
 mod workers;

@@ -48,7 +48,7 @@ impl Primary {
             self.mourn(worker, &member, status, answered);
         }
         if !self.is_stopping() {
-            self.announce()?;
+            self.is_crew_changed = true;
             self.deal();
         }
         Ok(())

@@ -111,7 +111,7 @@ impl Primary {
         };
         match *message {
             ToPrimary::Online => self.tell(worker, seat, Event::Online),
-            ToPrimary::Listening => self.listens(worker, seat)?,
+            ToPrimary::Listening => self.listens(worker, seat),
             ToPrimary::Leaving => {
                 self.doors.retire(worker);
                 self.tell(worker, seat, Event::Disconnect);
@@ -128,10 +128,11 @@ impl Primary {
         Ok(())
     }
 
-    fn listens(&mut self, worker: Pid, seat: usize) -> Result<(), PrimaryError> {
+    fn listens(&mut self, worker: Pid, seat: usize) {
         if self.is_stopping() || !self.crew.get_mut(worker).is_some_and(Member::listens) {
-            return Ok(());
+            return;
         }
+        self.is_crew_changed = true;
         self.doors.join(worker);
         self.tell(worker, seat, Event::Listening);
         say::line(format_args!("Worker {worker} started"));
@@ -139,13 +140,15 @@ impl Primary {
             self.renewals.succeeded(seat, holder);
             self.retire(holder);
         }
-        self.announce()?;
         self.deal();
-        Ok(())
     }
 
-    /// Tell all workers who is there.
+    /// Tell all workers who is there, if that has changed: once for all changes of a round, for in one
+    /// a thousand workers may begin.
     pub(super) fn announce(&mut self) -> Result<(), PrimaryError> {
+        if !std::mem::take(&mut self.is_crew_changed) || self.is_stopping() {
+            return Ok(());
+        }
         let colleagues = self.crew.colleagues();
         for worker in self.crew.everybody() {
             let news = Announcement::Colleagues(colleagues.clone());
@@ -163,15 +166,15 @@ impl Primary {
     }
 
     /// Have the reactor tell when there is room for what the worker did not take yet.
-    fn watch_for_room(&self, worker: Pid) -> Result<(), PrimaryError> {
-        let link = self
-            .crew
-            .get(worker)
-            .and_then(|member| member.link.as_ref());
-        if let Some(link) = link {
+    fn watch_for_room(&mut self, worker: Pid) -> Result<(), PrimaryError> {
+        if let Some(member) = self.crew.get_mut(worker)
+            && let Some(link) = &member.link
+            && link.wants_to_write() != member.awaits_room
+        {
+            member.awaits_room = link.wants_to_write();
             let name = Source::Messages(worker).into();
             self.reactor
-                .watch_for_room(link.fd(), name, link.wants_to_write())?;
+                .watch_for_room(link.fd(), name, member.awaits_room)?;
         }
         Ok(())
     }

@@ -8,7 +8,8 @@
 //! # Order of events
 //! Each round: make the workers that are due ([`making`]); wait; take what came ([`hearing`]), which
 //! may be that workers ended ([`ends`]) or what the operator wants ([`orders`]); see who is late
-//! ([`deadlines`]); call those whose turn it is to succeed others. A new worker returns from
+//! ([`deadlines`]); announce to all who is there, if that has changed; call those whose turn it is to
+//! succeed others. A new worker returns from
 //! [`Primary::run`] in its own process, and holds nothing of the primary's.
 //!
 //! # What a worker's end means
@@ -119,6 +120,8 @@ pub struct Primary {
     crew: Crew,
     renewals: Renewals,
     scales: Option<Scales>,
+    /// Who accepts connections has changed since it was announced.
+    is_crew_changed: bool,
     respawns: u64,
     reloads: u64,
     phase: Phase,
@@ -157,6 +160,7 @@ impl Primary {
             crew: Crew::default(),
             renewals: Renewals::default(),
             scales: Scales::new(keeping.options, Instant::now()),
+            is_crew_changed: false,
             respawns: 0,
             reloads: 0,
             phase: Phase::Beginning,
@@ -206,7 +210,7 @@ impl Primary {
             self.take(Source::from(name))?;
         }
         self.look_at_deadlines();
-        Ok(())
+        self.announce()
     }
 
     /// Wait for connections only as long as somebody could have them.

@@ -129,6 +129,7 @@ impl Primary {
         let deadline = Instant::now() + self.drain_timeout;
         let retires = |member: &mut Member| member.retires(deadline);
         if self.crew.get_mut(worker).is_some_and(retires) {
+            self.is_crew_changed = true;
             self.doors.retire(worker);
             signal(worker, Signal::SIGUSR1);
         }
