@@ -5,7 +5,8 @@
 //!
 //! # Nobody is waited for
 //! Whoever started the server may also have stopped reading, and then the pipe fills. A primary that
-//! waited there would leave its workers alone, so a line for which there is no room is lost. A pipe that
+//! waited there would leave its workers alone, so a line for which there is no room is lost, and the
+//! next one that there is room for says how many were. A pipe that
 //! has room takes `PIPE_BUF` bytes (4096) without waiting, and a longer line goes in pieces of that
 //! length. Who says something the moment another process fills the same pipe may still wait: only a
 //! descriptor that does not block would prevent that, and the descriptor is not this server's alone.
@@ -18,6 +19,7 @@ use std::{
     net::SocketAddr,
     os::fd::AsFd,
     process::ExitCode,
+    sync::atomic::{AtomicU64, Ordering::Relaxed},
 };
 
 use nix::libc::PIPE_BUF;
@@ -25,14 +27,19 @@ use schema::{Model, Ready, SCHEMA_VERSION};
 
 use crate::{failure::Failure, poll};
 
+/// Lines lost since the last that was written, by stream.
+static LOST_ON_STDOUT: AtomicU64 = AtomicU64::new(0);
+static LOST_ON_STDERR: AtomicU64 = AtomicU64::new(0);
+
 /// A line for people, on stdout.
 pub fn line(text: impl Display) {
-    write_as_there_is_room(io::stdout().lock(), &format!("{text}\n"));
+    write_as_there_is_room(io::stdout().lock(), &LOST_ON_STDOUT, &format!("{text}\n"));
 }
 
 /// What went wrong, on stderr, behind the name of who says it.
 pub fn trouble(who: &str, what: impl Display) {
-    write_as_there_is_room(io::stderr().lock(), &format!("{who}: {what}\n"));
+    let line = format!("{who}: {what}\n");
+    write_as_there_is_room(io::stderr().lock(), &LOST_ON_STDERR, &line);
 }
 
 /// The ready line: every worker accepts connections at `address`. Waits until it is written.
@@ -63,9 +70,18 @@ pub fn outcome(who: &str, result: Result<(), Failure>) -> ExitCode {
     }
 }
 
-/// Write the line as far as nobody has to be waited for; as a rule all of it or nothing.
-fn write_as_there_is_room(mut stream: impl Write + AsFd, line: &str) {
-    for piece in line.as_bytes().chunks(PIPE_BUF) {
+/// Write the line as far as nobody has to be waited for; as a rule all of it or nothing. The first after some
+/// that were lost comes behind word of how many.
+fn write_as_there_is_room(mut stream: impl Write + AsFd, lost: &AtomicU64, line: &str) {
+    if !poll::has_room(stream.as_fd()) {
+        lost.fetch_add(1, Relaxed);
+        return;
+    }
+    let text = match lost.swap(0, Relaxed) {
+        0 => line.to_owned(),
+        before => format!("Lines lost here, for nobody read them in time: {before}\n{line}"),
+    };
+    for piece in text.as_bytes().chunks(PIPE_BUF) {
         if !poll::has_room(stream.as_fd()) || write_at_once(&mut stream, piece).is_err() {
             return;
         }
@@ -106,13 +122,16 @@ mod tests {
     fn a_line_that_a_full_pipe_has_no_room_for_is_lost_and_the_next_one_is_not() {
         let (mut reader, writer) = pipe().unwrap();
         let mut filling = vec![0; fill(&writer)];
-        write_as_there_is_room(&writer, "lost\n");
+        let lost = AtomicU64::new(0);
+        write_as_there_is_room(&writer, &lost, "lost\n");
         reader.read_exact(&mut filling).unwrap();
-        write_as_there_is_room(&writer, "said\n");
+        write_as_there_is_room(&writer, &lost, "said\n");
+        write_as_there_is_room(&writer, &lost, "and more\n");
         drop(writer);
         let mut rest = String::new();
         reader.read_to_string(&mut rest).unwrap();
-        assert_eq!(rest, "said\n");
+        let word = "Lines lost here, for nobody read them in time: 1\n";
+        assert_eq!(rest, format!("{word}said\nand more\n"));
     }
 
     #[test]
@@ -120,7 +139,7 @@ mod tests {
         let (mut reader, writer) = pipe().unwrap();
         let room = fill(&writer);
         reader.read_exact(&mut vec![0; room]).unwrap();
-        write_as_there_is_room(&writer, &"x".repeat(room + 1));
+        write_as_there_is_room(&writer, &AtomicU64::new(0), &"x".repeat(room + 1));
         drop(writer);
         assert_eq!(reader.read_to_end(&mut Vec::new()).unwrap(), room);
     }
@@ -129,6 +148,6 @@ mod tests {
     fn a_pipe_that_nobody_reads_any_more_is_no_trouble() {
         let (reader, writer) = pipe().unwrap();
         drop(reader);
-        write_as_there_is_room(&writer, "lost\n");
+        write_as_there_is_room(&writer, &AtomicU64::new(0), "lost\n");
     }
 }
