@@ -4,7 +4,7 @@
 //! (EPIPE; Rust's runtime ignores SIGPIPE), and a server nobody listens to still has to serve.
 //!
 //! Nor does it wait for ever. A reader that stopped reading lets its pipe fill up, and the next write
-//! would sleep until it goes on. It is waited for once, for [`PATIENCE`]; after that, lines that there is
+//! would sleep until it goes on. It is waited for once, for a second; after that, lines that there is
 //! no room for are lost, and the first that there is room for again comes behind one that says how many.
 
 use std::{
