@@ -101,7 +101,7 @@ pub struct StyleOptions {
     pub style: Style,
 
     /// Requests after which a blocking worker closes a connection, for it leaves all other clients
-    /// waiting meanwhile (Apache's MaxKeepAliveRequests); 1 or more
+    /// waiting meanwhile, as Apache does; 1 or more
     #[arg(long, value_name = "N", default_value = "100", value_parser = keep_alive_requests)]
     pub keep_alive_requests: u32,
 }

@@ -6,8 +6,7 @@
 //! # Nobody is waited for
 //! Whoever started the server may also have stopped reading, and then the pipe fills. A primary that
 //! waited there would leave its workers alone, so a line for which there is no room is lost, and the
-//! next one that there is room for says how many were. A pipe that
-//! has room takes `PIPE_BUF` bytes (4096) without waiting, and a longer line goes in pieces of that
+//! first for which there is room again comes behind one that says how many were. A pipe that has room takes `PIPE_BUF` bytes (4096) without waiting, and a longer line goes in pieces of that
 //! length. Who says something the moment another process fills the same pipe may still wait: only a
 //! descriptor that does not block would prevent that, and the descriptor is not this server's alone.
 //!
@@ -33,13 +32,13 @@ static LOST_ON_STDERR: AtomicU64 = AtomicU64::new(0);
 
 /// A line for people, on stdout.
 pub fn line(text: impl Display) {
-    write_as_there_is_room(io::stdout().lock(), &LOST_ON_STDOUT, &format!("{text}\n"));
+    write_if_room(io::stdout().lock(), &LOST_ON_STDOUT, &text.to_string());
 }
 
 /// What went wrong, on stderr, behind the name of who says it.
 pub fn trouble(who: &str, what: impl Display) {
-    let line = format!("{who}: {what}\n");
-    write_as_there_is_room(io::stderr().lock(), &LOST_ON_STDERR, &line);
+    let text = format!("{who}: {what}");
+    write_if_room(io::stderr().lock(), &LOST_ON_STDERR, &text);
 }
 
 /// The ready line: every worker accepts connections at `address`. Waits until it is written.
@@ -70,16 +69,17 @@ pub fn outcome(who: &str, result: Result<(), Failure>) -> ExitCode {
     }
 }
 
-/// Write the line as far as nobody has to be waited for; as a rule all of it or nothing. The first after some
-/// that were lost comes behind word of how many.
-fn write_as_there_is_room(mut stream: impl Write + AsFd, lost: &AtomicU64, line: &str) {
+/// Write the line as far as nobody has to be waited for; as a rule all of it or nothing.
+fn write_if_room(mut stream: impl Write + AsFd, lost: &AtomicU64, line: &str) {
+    let before = lost.load(Relaxed);
     if !poll::has_room(stream.as_fd()) {
-        lost.fetch_add(1, Relaxed);
+        lost.store(before + 1, Relaxed);
         return;
     }
-    let text = match lost.swap(0, Relaxed) {
-        0 => line.to_owned(),
-        before => format!("Lines lost here, for nobody read them in time: {before}\n{line}"),
+    lost.store(0, Relaxed);
+    let text = match before {
+        0 => format!("{line}\n"),
+        before => format!("Lines lost here, for nobody read them in time: {before}\n{line}\n"),
     };
     for piece in text.as_bytes().chunks(PIPE_BUF) {
         if !poll::has_room(stream.as_fd()) || write_at_once(&mut stream, piece).is_err() {
@@ -119,19 +119,22 @@ mod tests {
     }
 
     #[test]
-    fn a_line_that_a_full_pipe_has_no_room_for_is_lost_and_the_next_one_is_not() {
+    fn lines_that_a_full_pipe_has_no_room_for_are_lost_and_counted() {
         let (mut reader, writer) = pipe().unwrap();
-        let mut filling = vec![0; fill(&writer)];
         let lost = AtomicU64::new(0);
-        write_as_there_is_room(&writer, &lost, "lost\n");
+        let mut filling = vec![0; fill(&writer)];
+        write_if_room(&writer, &lost, "lost");
+        write_if_room(&writer, &lost, "lost");
         reader.read_exact(&mut filling).unwrap();
-        write_as_there_is_room(&writer, &lost, "said\n");
-        write_as_there_is_room(&writer, &lost, "and more\n");
+        write_if_room(&writer, &lost, "said");
+        write_if_room(&writer, &lost, "said");
         drop(writer);
         let mut rest = String::new();
         reader.read_to_string(&mut rest).unwrap();
-        let word = "Lines lost here, for nobody read them in time: 1\n";
-        assert_eq!(rest, format!("{word}said\nand more\n"));
+        assert_eq!(
+            rest,
+            "Lines lost here, for nobody read them in time: 2\nsaid\nsaid\n"
+        );
     }
 
     #[test]
@@ -139,7 +142,7 @@ mod tests {
         let (mut reader, writer) = pipe().unwrap();
         let room = fill(&writer);
         reader.read_exact(&mut vec![0; room]).unwrap();
-        write_as_there_is_room(&writer, &AtomicU64::new(0), &"x".repeat(room + 1));
+        write_if_room(&writer, &AtomicU64::new(0), &"x".repeat(room + 1));
         drop(writer);
         assert_eq!(reader.read_to_end(&mut Vec::new()).unwrap(), room);
     }
@@ -148,6 +151,6 @@ mod tests {
     fn a_pipe_that_nobody_reads_any_more_is_no_trouble() {
         let (reader, writer) = pipe().unwrap();
         drop(reader);
-        write_as_there_is_room(&writer, &AtomicU64::new(0), "lost\n");
+        write_if_room(&writer, &AtomicU64::new(0), "lost");
     }
 }
