@@ -5,13 +5,12 @@
 //!
 //! 1. [`options`]: what was typed, checked.
 //! 2. [`listener`]: the socket, bound before there is any worker.
-//! 3. [`single`], [`cluster`], [`threads`]: who the workers are. A cluster forks through [`fork`]
-//!    and is kept alive by [`supervision`]. Each worker joins its [`slot`] as it starts, if it has one.
-//! 4. [`evented`]: one event loop, from its first accept until it has drained. A thread pool has
-//!    one runtime for all its workers, so [`threads`] walks the same path itself. [`blocking`] is the
-//!    other style: one connection at a time, by calls that block; it accepts and speaks HTTP/1.1 in
-//!    modules of its own, and answers from the same endpoint.
-//! 5. [`accept`]: how a new connection finds its worker, with a gate before it or without.
+//! 3. [`single`], [`cluster`], [`threads`]: who the workers are. A cluster's primary forks them and keeps
+//!    them alive; a pool's first thread makes threads. Each [`worker`] joins its [`slot`] as it starts,
+//!    if it has one.
+//! 4. [`evented`] and [`blocking`]: how a worker serves, an event loop over many connections, or one
+//!    connection at a time by calls that block.
+//! 5. [`accept`]: how a new connection finds its worker; one policy a file.
 //! 6. [`connection`]: HTTP/1.1 on one connection, until it ends or is drained ([`drain`]).
 //! 7. [`endpoint`]: the answer, the same everywhere; [`workload`] is the work it does first, [`spin`]
 //!    a slowdown made on purpose, and [`tally`] is who did it and how often, kept where
@@ -21,8 +20,8 @@
 //! HTTP costs.
 //!
 //! [`orders`] and [`signals`] carry the operator's orders, [`say`] everything a server says, and
-//! [`end`] and [`failure`] are the two ways it comes to an end. [`crew`], [`poll`] and [`limits`] are
-//! the tools of those who supervise, and [`messages`] how they and their workers speak to each other.
+//! [`end`] and [`failure`] are the two ways it comes to an end. [`messages`] is how a primary and its
+//! workers speak to each other; [`reactor`], [`poll`], [`watched`] and [`limits`] are tools.
 //!
 //! # Order of events
 //! bind, (fork,) have each worker join its slot, register the listener with every event loop, print

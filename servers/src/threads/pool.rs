@@ -6,7 +6,7 @@
 //!
 //! # Order of events
 //! Listeners are made, then threads; each joins its slot, takes its desk and says how it can be reached
-//! ([`Reins`]). Once every one listens, the server is ready. At the end all are told to drain. A
+//! (`Reins`). Once every one listens, the server is ready. At the end all are told to drain. A
 //! thread that has not ended some time after the drain timeout ends with the process.
 
 use std::{

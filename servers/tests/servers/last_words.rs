@@ -3,13 +3,14 @@
 use std::fs;
 
 use nix::sys::signal::{
-    Signal::{SIGCONT, SIGKILL, SIGSTOP, SIGUSR1},
+    Signal::{SIGCONT, SIGKILL, SIGSTOP, SIGTERM, SIGUSR1},
     kill,
 };
 
 use crate::{
+    grid::Cell,
     http::{Client, get},
-    launch::{CLUSTER, Server, pid},
+    launch::{CLUSTER, Server, event, pid},
 };
 
 /// Wait until the process is in that state, as /proc names states.
@@ -49,4 +50,28 @@ fn a_connection_that_a_dead_worker_had_taken_ends_with_it_and_is_given_to_nobody
     await_state(held, 'Z');
     cluster.signal(SIGCONT);
     client.expect_end();
+}
+
+#[test]
+fn a_worker_that_ends_as_soon_as_it_is_told_has_said_that_it_leaves() {
+    for cell in Cell::of_kept_processes() {
+        let mut cluster = cell.start("2", &["--events"]);
+        let (held, other) = (cluster.workers()[0], cluster.workers()[1]);
+        stop(held);
+        cluster.signal(SIGTERM);
+        // By the time the other has ended, both were told.
+        cluster.until(|line| {
+            let event = event(line)?;
+            (event["worker"] == other && event["event"] == "exit").then_some(())
+        });
+        stop(cluster.pid());
+        cluster.signal(SIGUSR1);
+        kill(pid(held), SIGCONT).expect("it is stopped");
+        await_state(held, 'Z');
+        cluster.signal(SIGCONT);
+        let events = cluster.end().stdout;
+        let events: Vec<_> = events.iter().filter_map(|line| event(line)).collect();
+        let names: Vec<_> = events.iter().map(|event| &event["event"]).collect();
+        assert_eq!(names, ["disconnect", "exit"], "{cell}");
+    }
 }

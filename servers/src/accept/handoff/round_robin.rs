@@ -13,7 +13,7 @@ use std::collections::{BTreeMap, VecDeque};
 
 /// Deals connections `C` to workers named `W`.
 ///
-/// Invariants: a worker is free, or has something to do ([`Doing`]), or is unknown here. While one
+/// Invariants: a worker is free, or has something to do (`Doing`), or is unknown here. While one
 /// is free, no connection waits.
 #[derive(Debug)]
 pub struct RoundRobin<W, C> {

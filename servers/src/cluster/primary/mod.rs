@@ -6,9 +6,9 @@
 //! waits: descriptors do not block, and what cannot be sent now is kept or dropped.
 //!
 //! # Order of events
-//! Each round: make the workers that are due ([`making`]); wait; take what came ([`hearing`]), which
-//! may be that workers ended ([`ends`]) or what the operator wants ([`orders`]); see who is late
-//! ([`deadlines`]); announce to all who is there, if that has changed; call those whose turn it is to
+//! Each round: make the workers that are due (`making`); wait; take what came (`hearing`), which
+//! may be that workers ended (`ends`) or what the operator wants (`orders`); see who is late
+//! (`deadlines`); announce to all who is there, if that has changed; call those whose turn it is to
 //! succeed others. A new worker returns from
 //! [`Primary::run`] in its own process, and holds nothing of the primary's.
 //!

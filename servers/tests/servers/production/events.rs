@@ -69,9 +69,7 @@ fn every_life_is_told_from_fork_to_exit_and_whether_its_end_was_wanted() {
                 );
                 assert_eq!(exit["code"], Value::Null);
             } else {
-                // One that ends at once is not always heard before its end is seen.
-                let unheard = names(life) == ["fork", "online", "listening", "exit"];
-                assert!(unheard || names(life) == WANTED, "{cell}: {life:?}");
+                assert_eq!(names(life), WANTED, "{cell}");
                 assert_eq!((&exit["wanted"], &exit["code"]), (&true.into(), &0.into()));
                 assert_eq!(exit["signal"], Value::Null);
             }
