@@ -154,8 +154,21 @@ impl Doors {
         }
     }
 
-    /// Nobody is left in the seats from `seats` on.
-    pub fn shrink(&mut self, seats: usize) {
+    /// Nobody is left in the seats from `seats` on: their listeners are closed. If connections are
+    /// queued for one it stays, and a worker for that seat must see to them first.
+    pub fn shrink(&mut self, seats: usize) -> Option<usize> {
+        let Self::Reuseport(group) = self else {
+            return None;
+        };
+        let queued = (seats..group.len()).find(|&seat| group.has_arrivals(seat));
+        if queued.is_none() {
+            self.shut(seats);
+        }
+        queued
+    }
+
+    /// Close the listeners of the seats from `seats` on, whatever is queued for them.
+    pub fn shut(&mut self, seats: usize) {
         if let Self::Reuseport(group) = self
             && group.len() > seats
         {

@@ -20,6 +20,7 @@ mod messages;
 mod policies;
 mod process_limit;
 mod production;
+mod scaled_down;
 mod slot;
 mod spin;
 mod stats;

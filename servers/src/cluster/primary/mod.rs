@@ -108,6 +108,8 @@ pub struct Primary {
     doors: Doors,
     ledger: Ledger,
     seats: Seats,
+    /// A seat that is no more, for whose listener connections are queued: a worker is due for them.
+    leftover: Option<usize>,
     crew: Crew,
     renewals: Renewals,
     scales: Option<Scales>,
@@ -147,6 +149,7 @@ impl Primary {
             doors,
             ledger,
             seats: Seats::new(workers),
+            leftover: None,
             crew: Crew::default(),
             renewals: Renewals::default(),
             scales: Scales::new(keeping.options, Instant::now()),

@@ -81,11 +81,12 @@ impl Primary {
         self.close_empty_doors();
     }
 
-    /// Close the listeners of seats that are no more, once their workers are gone.
+    /// Close the listeners of seats that are no more, once their workers are gone and nothing is queued
+    /// there. Else one worker more is due for such a seat, which retires as soon as it listens.
     pub(super) fn close_empty_doors(&mut self) {
         let seats = self.seats.count();
         if !self.crew.has_anybody_beyond(seats) && !self.is_stopping() {
-            self.doors.shrink(seats);
+            self.leftover = self.doors.shrink(seats);
         }
     }
 
