@@ -37,7 +37,8 @@ const EDGE_FOR_ONE: EventFlags = EventFlags::IN
 /// as other workers have it, and would be reported under a name that is nobody's any more.
 #[derive(Debug)]
 pub struct Exclusive {
-    listener: TcpListener,
+    /// Gone once it is given back.
+    listener: Option<TcpListener>,
     /// What tokio watches.
     beacon: AsyncFd<OwnedFd>,
     epoll: RawFd,
@@ -52,14 +53,22 @@ impl Exclusive {
         let flags = EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK;
         let beacon = watched(eventfd(0, flags)?)?;
         let (epoll, name) = watcher_of(beacon.as_raw_fd())?;
-        let exclusive = Self {
-            listener,
+        let mut exclusive = Self {
+            listener: None,
             beacon,
             epoll,
         };
         let data = EventData::new_u64(name);
-        epoll::add(exclusive.epoll(), &exclusive.listener, data, EDGE_FOR_ONE)?;
+        epoll::add(exclusive.epoll(), &listener, data, EDGE_FOR_ONE)?;
+        exclusive.listener = Some(listener);
         Ok(exclusive)
+    }
+
+    /// Take the registration back.
+    fn forget(&mut self) -> Option<TcpListener> {
+        let listener = self.listener.take()?;
+        let _ = epoll::delete(self.epoll(), listener.as_fd());
+        Some(listener)
     }
 
     #[allow(unsafe_code)]
@@ -72,9 +81,10 @@ impl Exclusive {
 
 impl Listening for Exclusive {
     async fn accept(&mut self) -> io::Result<TcpStream> {
+        let listener = self.listener.as_ref().ok_or(io::ErrorKind::NotFound)?;
         loop {
             let mut ready = self.beacon.readable().await?;
-            match rustix::net::accept_with(&self.listener, super::FOR_EVENT_LOOPS) {
+            match rustix::net::accept_with(listener, super::FOR_EVENT_LOOPS) {
                 Ok(socket) => return TcpStream::from_std(socket.into()),
                 Err(rustix::io::Errno::AGAIN) => ready.clear_ready(),
                 Err(error) => return Err(error.into()),
@@ -82,14 +92,14 @@ impl Listening for Exclusive {
         }
     }
 
-    fn into_std(self) -> io::Result<TcpListener> {
-        self.listener.try_clone()
+    fn into_std(mut self) -> io::Result<TcpListener> {
+        Ok(self.forget().ok_or(io::ErrorKind::NotFound)?)
     }
 }
 
 impl Drop for Exclusive {
     fn drop(&mut self) {
-        let _ = epoll::delete(self.epoll(), self.listener.as_fd());
+        self.forget();
     }
 }
 
