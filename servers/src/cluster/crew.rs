@@ -7,7 +7,7 @@ use std::{collections::BTreeMap, net::TcpStream, os::fd::AsFd, time::Instant};
 
 use nix::unistd::Pid;
 
-use super::member::{Member, Stage};
+use super::member::Member;
 use crate::accept::handoff::acceptor::Passed;
 
 /// All of them.
@@ -53,8 +53,7 @@ impl Crew {
     /// Whether a worker accepts connections.
     #[must_use]
     pub fn listens(&self, worker: Pid) -> bool {
-        let member = self.members.get(&worker);
-        member.is_some_and(|member| member.stage == Stage::Listening)
+        self.get(worker).is_some_and(Member::is_listening)
     }
 
     /// How many accept connections.
@@ -66,7 +65,7 @@ impl Crew {
     /// Who accepts connections, by task id.
     #[must_use]
     pub fn colleagues(&self) -> Vec<u32> {
-        let accept = |member: &Member| member.stage == Stage::Listening;
+        let accept = |member: &Member| member.is_listening();
         let pids = self.members.iter().filter(|(_, member)| accept(member));
         pids.map(|(worker, _)| worker.as_raw().cast_unsigned())
             .collect()
@@ -115,6 +114,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
+    use crate::cluster::member::Stage;
     use crate::messages::between_processes;
 
     fn pid(number: i32) -> Pid {

@@ -38,6 +38,8 @@ pub struct Member {
     pub awaits_room: bool,
     /// The way by which connections reach it, where they are handed to it.
     pub lane: Option<SocketLane>,
+    /// It has said that it accepts no more, whether or not it was told to.
+    leaves: bool,
     /// When it was made.
     pub born: Instant,
     /// When it is told to end, or killed, unless it has come further by then.
@@ -56,6 +58,7 @@ impl Member {
             link: Some(link),
             awaits_room: false,
             lane,
+            leaves: false,
             born,
             deadline: Some(born + START_TIMEOUT),
         }
@@ -74,6 +77,17 @@ impl Member {
             self.deadline = None;
         }
         was_waited_for
+    }
+
+    /// It accepts no more, which it says.
+    pub const fn leaves(&mut self) {
+        self.leaves = true;
+    }
+
+    /// Whether it accepts connections.
+    #[must_use]
+    pub fn is_listening(&self) -> bool {
+        self.stage == Stage::Listening && !self.leaves
     }
 
     /// It is told to accept no more, and told to end at `deadline`. Whether it was not told anything
@@ -176,6 +190,9 @@ mod tests {
         assert!(member.listens());
         assert!(!member.listens(), "said twice");
         assert_eq!(member.deadline, None);
+        assert!(member.is_listening());
+        member.leaves();
+        assert!(!member.is_listening() && !member.was_told());
         assert!(member.retires(deadline) && member.was_told());
         assert!(!member.listens() && !member.retires(deadline));
         assert_eq!(member.stage, Stage::Retiring);

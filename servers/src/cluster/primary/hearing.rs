@@ -114,6 +114,11 @@ impl Primary {
             ToPrimary::Listening => self.listens(worker, seat),
             ToPrimary::Leaving => {
                 self.doors.retire(worker);
+                self.crew
+                    .get_mut(worker)
+                    .into_iter()
+                    .for_each(Member::leaves);
+                self.is_crew_changed = true;
                 self.tell(worker, seat, Event::Disconnect);
             }
             ToPrimary::Ask {
