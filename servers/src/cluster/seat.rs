@@ -72,6 +72,11 @@ impl Seat {
         self.due = Some(Instant::now());
     }
 
+    /// The worker that is due cannot be made before `due`.
+    pub const fn postpone(&mut self, due: Instant) {
+        self.due = Some(due);
+    }
+
     /// When the next worker may be made.
     #[must_use]
     pub const fn due(&self) -> Option<Instant> {

@@ -64,6 +64,18 @@ impl Seats {
         seat.holder().is_some()
     }
 
+    /// The worker that is due for `seat` cannot be made before `due`. False where it has a holder, who can
+    /// do without an heir, or is no more; then none is due.
+    pub fn postpone(&mut self, seat: usize, due: Instant) -> bool {
+        match self.0.get_mut(seat) {
+            Some(seat) if seat.holder().is_none() => {
+                seat.postpone(due);
+                true
+            }
+            _ => false,
+        }
+    }
+
     /// A worker was made for `seat`.
     pub fn settle(&mut self, seat: usize, worker: Pid) {
         if let Some(seat) = self.0.get_mut(seat) {
@@ -103,6 +115,8 @@ impl Seats {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     fn pid(number: i32) -> Pid {
@@ -138,6 +152,18 @@ mod tests {
         seats.settle(0, pid(11));
         assert_eq!(seats.settled().count(), 0);
         assert_eq!(seats.succeed(0, pid(11)), Some(pid(10)));
+    }
+
+    #[test]
+    fn a_worker_that_cannot_be_made_is_due_later_unless_there_is_one_already() {
+        let mut seats = Seats::new(2);
+        let now = Instant::now();
+        let later = now + Duration::from_secs(1);
+        while seats.take_due(now).is_some() {}
+        seats.settle(1, pid(11));
+        assert!(seats.postpone(0, later) && !seats.postpone(1, later) && !seats.postpone(2, later));
+        assert_eq!((seats.take_due(now), seats.due()), (None, Some(later)));
+        assert_eq!(seats.take_due(later), Some(0));
     }
 
     #[test]

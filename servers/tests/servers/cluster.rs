@@ -3,7 +3,7 @@
 use std::{collections::BTreeSet, process::Command};
 
 use nix::sys::signal::{
-    Signal::{self, SIGINT, SIGKILL, SIGTERM},
+    Signal::{self, SIGHUP, SIGINT, SIGKILL, SIGTERM},
     kill,
 };
 
@@ -170,6 +170,38 @@ fn a_cluster_gives_up_although_many_workers_fail_at_the_same_moment() {
     let ended = cluster.end();
     assert_eq!(ended.code, Some(1), "{ended:?}");
     assert!(ended.stderr.contains("5 workers in a row"), "{ended:?}");
+}
+
+#[test]
+fn a_worker_that_cannot_be_made_for_the_moment_is_made_later_and_the_cluster_goes_on() {
+    for accept in ["shared", "reuseport", "handoff"] {
+        let mut cluster = Server::start(CLUSTER, &["--workers", "2", "--accept", accept]);
+        let victim = cluster.workers()[0];
+        // What is open stays open, and there is room for one more at most: a worker takes three.
+        limit_files(&cluster, 4);
+        kill(pid(victim), SIGKILL).unwrap();
+        cluster.until_line(&format!("Worker {victim} died, starting a new one..."));
+        // Taken in a later round, before which a successor was tried; then the same for an heir.
+        for _ in 0..2 {
+            cluster.signal(SIGHUP);
+            cluster.until_line("Reloading 2 workers, one after another");
+        }
+
+        limit_files(&cluster, 1024);
+        cluster.until(started);
+        for _ in 0..8 {
+            get(cluster.address(), "/").worker();
+        }
+        cluster.signal(SIGTERM);
+        let ended = cluster.end();
+        assert_eq!(ended.code, Some(0), "{ended:?}");
+        for said in [
+            "a worker has to wait: ",
+            "reload given up after 0 workers, for the next could not be made (",
+        ] {
+            assert!(ended.stderr.contains(said), "{ended:?}");
+        }
+    }
 }
 
 /// How many files the primary and every worker made from now on may have open.

@@ -1,7 +1,7 @@
 //! What follows from the end of a worker: what it held is taken back, and its seat has a successor,
 //! waits for one, or is left empty.
 
-use std::time::Instant;
+use std::{fmt::Display, time::Instant};
 
 use nix::{
     sys::{signal::Signal, wait::WaitStatus},
@@ -78,7 +78,7 @@ impl Primary {
             // It was made for what was queued there, and another would fare no better.
             Loss::Nothing if seat >= self.seats.count() => self.doors.shut(self.seats.count()),
             Loss::Nothing => {}
-            Loss::Heir => self.give_up_renewals(worker),
+            Loss::Heir => self.give_up_renewals(format_args!("start (worker {worker})")),
             // It was to be succeeded anyway.
             Loss::HolderWithHeir => {
                 self.respawned(worker);
@@ -99,13 +99,17 @@ impl Primary {
         say::line(format_args!("Worker {dead} died, starting a new one..."));
     }
 
-    fn give_up_renewals(&mut self, heir: Pid) {
-        let replaced = self.renewals.give_up().unwrap_or_default();
+    /// An heir could not do that.
+    pub(super) fn give_up_renewals(&mut self, what: impl Display) {
+        let given_up = match self.renewals.give_up() {
+            Some(replaced) => format!("reload given up after {replaced} workers"),
+            None => "worker not replaced".to_owned(),
+        };
         say::trouble(
             "cluster",
             format_args!(
-                "reload given up after {replaced} workers, for the next could not start (worker \
-                 {heir}); the others go on as they were: cure what it said, then send SIGHUP again"
+                "{given_up}, for the next could not {what}; the others go on as they were: cure \
+                 what it said, then send SIGHUP again"
             ),
         );
     }

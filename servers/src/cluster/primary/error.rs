@@ -32,3 +32,16 @@ pub enum PrimaryError {
     )]
     FalseStarts,
 }
+
+impl PrimaryError {
+    /// Whether a worker could not be made for want of something that may come back: descriptors,
+    /// processes, memory.
+    pub(super) const fn is_for_now(&self) -> bool {
+        matches!(
+            self,
+            Self::Fork(ForkError::Refused(_))
+                | Self::Channel(ChannelError::Open(_))
+                | Self::Doors(_)
+        )
+    }
+}

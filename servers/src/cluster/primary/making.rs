@@ -1,8 +1,10 @@
 //! Making workers: each gets its way to connections and its channel before there is a process for it.
+//!
+//! Where one cannot be made, no cluster comes about; but one that serves already goes on, and tries again.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use super::{Primary, PrimaryError, Start};
+use super::{Phase, Primary, PrimaryError, Start};
 use crate::{
     cluster::{
         doors::Key,
@@ -11,7 +13,11 @@ use crate::{
         member::{Member, Source},
     },
     messages::between_processes,
+    say,
 };
+
+/// How long to wait before a worker is made that could not be made.
+const RETRY: Duration = Duration::from_millis(200);
 
 impl Primary {
     /// In a new worker, and only there, the result is what it has.
@@ -20,11 +26,29 @@ impl Primary {
         while !self.is_stopping()
             && let Some(seat) = self.take_due(now)
         {
-            if let Some(start) = self.make(seat)? {
-                return Ok(Some(start));
+            match self.make(seat) {
+                Ok(None) => {}
+                Err(error) if self.phase == Phase::Serving && error.is_for_now() => {
+                    self.postpone(seat, &error);
+                }
+                begun => return begun,
             }
         }
         Ok(None)
+    }
+
+    /// There is a cluster, and it goes on with the workers it has until another can be made.
+    fn postpone(&mut self, seat: usize, error: &PrimaryError) {
+        if self.seats.postpone(seat, Instant::now() + RETRY) {
+            if !self.complained {
+                self.complained = true;
+                say::trouble("cluster", format_args!("a worker has to wait: {error}"));
+            }
+        } else if seat < self.seats.count() {
+            self.give_up_renewals(format_args!("be made ({error})"));
+        } else {
+            self.doors.shut(self.seats.count());
+        }
     }
 
     fn take_due(&mut self, now: Instant) -> Option<usize> {
@@ -54,6 +78,7 @@ impl Primary {
                 }
                 self.crew.add(worker, Member::new(seat, desk, ours, lane));
                 self.seats.settle(seat, worker);
+                self.complained = false;
                 self.tell(worker, seat, Event::Fork);
                 Ok(None)
             }

@@ -118,6 +118,8 @@ pub struct Primary {
     respawns: u64,
     reloads: u64,
     phase: Phase,
+    /// That no worker can be made was said since the last one was.
+    complained: bool,
     /// It stops because no worker can start.
     gave_up: bool,
 }
@@ -157,6 +159,7 @@ impl Primary {
             respawns: 0,
             reloads: 0,
             phase: Phase::Beginning,
+            complained: false,
             gave_up: false,
         })
     }
