@@ -49,7 +49,7 @@ pub async fn run(
                 let_others_accept().await;
             }
             Err(error) if concerns_one_connection(&error) => {}
-            Err(error) => complaint.make_and_pause(&error).await,
+            Err(error) => complaint.make_of_and_pause(&error).await,
         }
     }
     take_queue(&listener, spin, &drain);

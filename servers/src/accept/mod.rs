@@ -10,6 +10,7 @@
 //! | [`per_connection`] | nowhere | a new worker |
 //! | stealing ([`crate::threads`]) | in one queue of the kernel | one thread; others take over what waits for it |
 
+pub mod entrance;
 pub mod exclusive;
 pub mod file_lock;
 pub mod gate;
@@ -29,8 +30,8 @@ use tokio::{net::TcpStream, task::yield_now};
 
 use crate::{connection, drain::DrainWatch, listener::BACKLOG, say, spin::Spin, tally};
 
-/// How long to leave a listener alone that gives no connections for want of descriptors or memory.
-/// Both come back when connections end, and nothing tells of that.
+/// How long to leave a listener alone that gives no connections for want of descriptors or memory,
+/// or the kernel that makes no worker for one. Both come back when connections end, and nothing tells of that.
 pub(crate) const PAUSE: Duration = Duration::from_millis(20);
 
 /// How an event loop wants its connections.
@@ -57,20 +58,23 @@ pub(crate) struct Complaint {
 }
 
 impl Complaint {
-    pub(crate) fn make(&mut self, error: impl Display) {
+    /// `why` says what to do, too.
+    pub(crate) fn make(&mut self, why: impl Display) {
         if !self.made {
             self.made = true;
-            say::trouble(
-                "accept",
-                format_args!(
-                    "connections have to wait: {error}; raise the limit of open files (ulimit -n)"
-                ),
-            );
+            say::trouble("accept", format_args!("connections have to wait: {why}"));
         }
     }
 
-    async fn make_and_pause(&mut self, error: &io::Error) {
-        self.make(error);
+    /// The kernel gives none.
+    pub(crate) fn make_of(&mut self, error: &io::Error) {
+        self.make(format_args!(
+            "{error}; raise the limit of open files (ulimit -n)"
+        ));
+    }
+
+    pub(crate) async fn make_of_and_pause(&mut self, error: &io::Error) {
+        self.make_of(error);
         tokio::time::sleep(PAUSE).await;
     }
 }

@@ -12,19 +12,31 @@
 //! When a seat is given up for good, its queue must end empty, for the kernel resets what a closed
 //! listener has in it. `net.ipv4.tcp_migrate_req` (Linux 5.14) would have it move connections to other listeners
 //! of the group instead, but is off by default, belongs to the whole machine, and moves only those it finds
-//! another listener for. So the kernel is first told to give that listener no more ([`Group::steer`]: a
-//! classic BPF program that draws among the others), its worker takes what is queued as it drains, and
-//! only then is it closed and the kernel's own hash back in charge ([`Group::steer`] with all).
+//! another listener for. So:
+//! 1. The kernel is told to give that listener no more ([`Group::steer`]: a classic BPF program that draws
+//!    among the others).
+//! 2. Its worker takes what is queued as it drains, and ends.
+//! 3. A client that had begun before the first step may have arrived after the second. While anything
+//!    is queued ([`Group::has_arrivals`]) the listener stays, and whoever keeps it has it served.
+//! 4. The listener is closed, and the kernel's own hash is back in charge ([`Group::steer`] with all).
+//!
+//! What remains possible: a handshake that began before the first step and is still under way at the
+//! fourth is reset. Its client was on its way for as long as a worker takes to drain, so that takes a slow
+//! network; `net.ipv4.tcp_migrate_req=1` covers it.
 
 use std::{
     io,
     net::{SocketAddr, TcpListener},
-    os::fd::AsRawFd,
+    os::fd::{AsFd, AsRawFd},
+    time::Instant,
 };
 
 use schema::Style;
 
-use crate::listener::{ListenError, listen_beside};
+use crate::{
+    listener::{ListenError, listen_beside},
+    poll,
+};
 
 /// The listeners of one address, in the order in which they joined, which is how the kernel numbers them.
 #[derive(Debug)]
@@ -91,6 +103,17 @@ impl Group {
         } else {
             detach(any)
         }
+    }
+
+    /// Whether connections are queued for the listener of `seat`.
+    #[must_use]
+    pub fn has_arrivals(&self, seat: usize) -> bool {
+        let Some(listener) = self.listeners.get(seat) else {
+            return false;
+        };
+        // Where the kernel does not tell, it is closed as if nothing were.
+        let readable = poll::readable(&[listener.as_fd()], Some(Instant::now()));
+        readable.is_ok_and(|readable| readable[0])
     }
 
     /// Close the last one.
@@ -209,11 +232,23 @@ mod tests {
         let _clients = connect(&group, 300);
         let counts = queued(&group);
         assert_eq!((counts.iter().sum::<usize>(), counts[2]), (300, 0));
+        assert!(!group.has_arrivals(2));
         assert!(counts[0] > 0 && counts[1] > 0, "{counts:?}");
         group.shrink();
         group.steer(2).unwrap();
         let _more = connect(&group, 300);
         assert_eq!(queued(&group).iter().sum::<usize>(), 300);
+    }
+
+    #[test]
+    fn a_listener_tells_of_its_queue_without_taking_from_it() {
+        let group = group(2);
+        let clients = connect(&group, 100);
+        for _ in 0..2 {
+            assert!(group.has_arrivals(0) && group.has_arrivals(1));
+        }
+        assert_eq!(queued(&group).iter().sum::<usize>(), clients.len());
+        assert!(!group.has_arrivals(0) && !group.has_arrivals(9));
     }
 
     #[test]

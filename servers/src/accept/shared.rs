@@ -88,7 +88,7 @@ pub async fn run(
                 }
             }
             Err(error) if concerns_one_connection(&error) => {}
-            Err(error) => complaint.make_and_pause(&error).await,
+            Err(error) => complaint.make_of_and_pause(&error).await,
         }
     }
     // Without the runtime: it accepts only once its epoll has reported a connection.

@@ -73,7 +73,7 @@ impl Source for Listening<'_> {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) if concerns_one_connection(&error) => {}
                 Err(error) => {
-                    self.complaint.make(&error);
+                    self.complaint.make_of(&error);
                     thread::sleep(PAUSE);
                 }
             }

@@ -6,7 +6,6 @@
 use std::{
     io,
     net::{SocketAddr, TcpListener, TcpStream},
-    os::fd::BorrowedFd,
     time::Instant,
 };
 
@@ -15,6 +14,7 @@ use schema::{Accept, Model, Style};
 
 use crate::{
     accept::{
+        entrance::Entrance,
         gate::SharedGate,
         handoff::{
             acceptor::Acceptor,
@@ -25,8 +25,11 @@ use crate::{
     failure::Failure,
     listener::listen,
     options::Wake,
+    reactor::Reactor,
     worker::Intake,
 };
+
+use super::member::Source;
 
 /// By policy.
 #[derive(Debug)]
@@ -80,7 +83,8 @@ impl Doors {
             }
             Accept::Handoff => {
                 let (listener, address) = listen(address, Style::Evented)?;
-                let acceptor = Acceptor::new(listener, style);
+                let entrance = Entrance::new(listener, style, Source::Listener.into());
+                let acceptor = Acceptor::new(entrance);
                 (Self::Handoff { acceptor, style }, address)
             }
             policy => {
@@ -150,8 +154,21 @@ impl Doors {
         }
     }
 
-    /// Nobody is left in the seats from `seats` on.
-    pub fn shrink(&mut self, seats: usize) {
+    /// Nobody is left in the seats from `seats` on: their listeners are closed. If connections are
+    /// queued for one it stays, and a worker for that seat must see to them first.
+    pub fn shrink(&mut self, seats: usize) -> Option<usize> {
+        let Self::Reuseport(group) = self else {
+            return None;
+        };
+        let queued = (seats..group.len()).find(|&seat| group.has_arrivals(seat));
+        if queued.is_none() {
+            self.shut(seats);
+        }
+        queued
+    }
+
+    /// Close the listeners of the seats from `seats` on, whatever is queued for them.
+    pub fn shut(&mut self, seats: usize) {
         if let Self::Reuseport(group) = self
             && group.len() > seats
         {
@@ -186,29 +203,25 @@ impl Doors {
         }
     }
 
-    const fn acceptor(&self) -> Option<&Acceptor<Pid, TcpStream>> {
+    /// Have the reactor tell of connections where the primary accepts, as long as somebody could have
+    /// them.
+    ///
+    /// # Errors
+    /// No memory is left.
+    pub fn watch(&mut self, reactor: &Reactor) -> io::Result<()> {
         match self {
-            Self::Handoff { acceptor, .. } => Some(acceptor),
-            Self::Shared { .. } | Self::Reuseport(_) => None,
+            Self::Handoff { acceptor, .. } => acceptor.watch(reactor),
+            Self::Shared { .. } | Self::Reuseport(_) => Ok(()),
         }
-    }
-
-    /// The listener at which the primary accepts, where it does.
-    #[must_use]
-    pub fn listener(&self) -> Option<BorrowedFd<'_>> {
-        self.acceptor().and_then(Acceptor::listener)
-    }
-
-    /// Whether there is a reason to wait for that listener now.
-    #[must_use]
-    pub fn is_listener_awaited(&self) -> bool {
-        self.acceptor().and_then(Acceptor::awaited).is_some()
     }
 
     /// When to accept again at a listener that gave no connections.
     #[must_use]
-    pub fn retry_at(&self) -> Option<Instant> {
-        self.acceptor().and_then(Acceptor::retry_at)
+    pub const fn retry_at(&self) -> Option<Instant> {
+        match self {
+            Self::Handoff { acceptor, .. } => acceptor.retry_at(),
+            Self::Shared { .. } | Self::Reuseport(_) => None,
+        }
     }
 
     /// Take what has arrived at the primary's listener.
@@ -234,11 +247,16 @@ impl Doors {
 
     /// Accept nothing more: the kernel takes connections for a listener as long as anyone holds it.
     /// What an acceptor holds is passed to `workers` in turn, whatever they have.
-    pub fn close(&mut self, workers: &[Pid], pass: impl FnMut(Pid, &mut TcpStream) -> bool) {
+    pub fn close(
+        &mut self,
+        reactor: &Reactor,
+        workers: &[Pid],
+        pass: impl FnMut(Pid, &mut TcpStream) -> bool,
+    ) {
         match self {
             Self::Shared { listener, .. } => *listener = None,
             Self::Reuseport(group) => group.close(),
-            Self::Handoff { acceptor, .. } => acceptor.close(workers, pass),
+            Self::Handoff { acceptor, .. } => acceptor.close(reactor, workers, pass),
         }
     }
 }

@@ -92,6 +92,12 @@ impl Seat {
         [self.holder, self.heir].into_iter().flatten()
     }
 
+    /// Whether that worker has it, or is to.
+    #[must_use]
+    pub fn is_of(&self, worker: Pid) -> bool {
+        self.workers().any(|other| other == worker)
+    }
+
     /// Who has it.
     #[must_use]
     pub const fn holder(&self) -> Option<Pid> {

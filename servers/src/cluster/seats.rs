@@ -76,6 +76,12 @@ impl Seats {
         self.0.get_mut(seat)?.succeed(worker)
     }
 
+    /// Whether `seat` is that worker's.
+    #[must_use]
+    pub fn is_of(&self, seat: usize, worker: Pid) -> bool {
+        self.0.get(seat).is_some_and(|seat| seat.is_of(worker))
+    }
+
     /// A worker of `seat` died, having lived like that.
     pub fn lose(&mut self, seat: usize, worker: Pid, life: Life, now: Instant) -> Loss {
         let seat = self.0.get_mut(seat);
@@ -138,7 +144,9 @@ mod tests {
     fn nothing_happens_in_a_seat_that_is_no_more() {
         let mut seats = Seats::new(2);
         seats.settle(1, pid(11));
+        assert!(seats.is_of(1, pid(11)) && !seats.is_of(0, pid(11)));
         assert_eq!(seats.remove(), [pid(11)]);
+        assert!(!seats.is_of(1, pid(11)));
         let now = Instant::now();
         assert_eq!(seats.lose(1, pid(11), Life::FalseStart, now), Loss::Nothing);
         assert!(!seats.call(1));

@@ -11,7 +11,7 @@
 
 use std::{
     io,
-    net::{SocketAddr, TcpListener, TcpStream},
+    net::{SocketAddr, TcpListener},
     sync::mpsc,
     thread::{self, JoinHandle},
     time::{Duration, Instant},
@@ -21,18 +21,11 @@ use nix::sys::signal::Signal;
 use schema::{Accept, Model, Style};
 use tokio::sync::mpsc as async_mpsc;
 
-use super::front_desk;
+use super::{desk::Desk, front_desk};
 use crate::{
-    accept::{
-        gate::SharedGate,
-        handoff::{
-            acceptor::Acceptor,
-            lane::{self, ChannelLane, Words},
-        },
-        reuseport::Group,
-    },
+    accept::{entrance::Entrance, gate::SharedGate, reuseport::Group},
     blocking::{Attention, Interrupter},
-    end::End,
+    end::{End, GRACE},
     evented::{self, Job},
     failure::Failure,
     ledger::Ledger,
@@ -46,9 +39,6 @@ use crate::{
     slot, tally,
     worker::{self, Intake},
 };
-
-/// What threads get beyond the drain timeout to end by themselves.
-const GRACE: Duration = Duration::from_secs(1);
 
 const SIGNALS: u64 = u64::MAX;
 const LISTENER: u64 = u64::MAX - 1;
@@ -79,15 +69,6 @@ struct Member {
     post: PrimaryEnd,
     reins: Reins,
     listens: bool,
-}
-
-/// The acceptor, where connections are handed on.
-#[derive(Debug)]
-struct Desk {
-    acceptor: Acceptor<usize, Option<TcpStream>>,
-    lanes: Vec<ChannelLane>,
-    words: Words,
-    watched: bool,
 }
 
 /// Serve until told to stop.
@@ -132,20 +113,10 @@ fn open(
         }
         Accept::Handoff => {
             let (listener, address) = listen(address, Style::Evented)?;
-            let words = Words::new()?;
-            let lane = |worker| lane::to_thread(worker, words.clone());
-            let (lanes, ends): (Vec<_>, Vec<_>) = (0..workers).map(lane).unzip();
-            let desk = Desk {
-                acceptor: Acceptor::new(listener, style),
-                lanes,
-                words,
-                watched: false,
-            };
-            Ok((
-                ends.into_iter().map(Intake::Line).collect(),
-                Some(desk),
-                address,
-            ))
+            let entrance = Entrance::new(listener, style, LISTENER);
+            let (desk, lines) = Desk::new(entrance, workers)?;
+            let intakes = lines.into_iter().map(Intake::Line).collect();
+            Ok((intakes, Some(desk), address))
         }
         _ => {
             let (listener, address) = listen(address, style)?;
@@ -267,11 +238,8 @@ impl Pool {
         for (seat, member) in self.members.iter().enumerate() {
             self.reactor.watch(member.post.fd(), seat as u64)?;
         }
-        if let Some(desk) = &mut self.desk {
-            self.reactor.watch(&desk.words, WORDS)?;
-            for worker in 0..desk.lanes.len() {
-                desk.acceptor.join(worker);
-            }
+        if let Some(desk) = &self.desk {
+            self.reactor.watch(desk.words(), WORDS)?;
         }
         Ok(())
     }
@@ -279,9 +247,7 @@ impl Pool {
     fn serve_until_told(&mut self, ready: impl FnOnce()) -> Result<(), Failure> {
         let mut ready = Some(ready);
         loop {
-            self.watch_listener()?;
-            let deadline = self.desk.as_ref().and_then(|desk| desk.acceptor.retry_at());
-            if self.round(deadline)? {
+            if self.round(None)? {
                 return Ok(());
             }
             if ready.is_some() && self.members.iter().all(|member| member.listens) {
@@ -297,31 +263,21 @@ impl Pool {
 
     /// Take what comes until then. Tells whether the operator wants the end.
     fn round(&mut self, deadline: Option<Instant>) -> Result<bool, Failure> {
+        let mut until = deadline;
+        if let Some(desk) = &mut self.desk {
+            desk.watch(&self.reactor)?;
+            until = [deadline, desk.retry_at()].into_iter().flatten().min();
+        }
         let mut stop = false;
-        let mut arrived = deadline.is_some_and(|deadline| deadline <= Instant::now());
-        for name in self.reactor.wait(deadline)? {
+        for name in self.reactor.wait(until)? {
             match name {
                 SIGNALS => stop |= self.signals.pending()?.stop,
-                LISTENER => arrived = true,
-                WORDS => self.hear(),
+                LISTENER => self.desk.iter_mut().for_each(Desk::accept),
+                WORDS => self.desk.iter_mut().for_each(Desk::hear),
                 seat => self.attend(usize::try_from(seat).unwrap_or(usize::MAX))?,
             }
         }
-        if let Some(desk) = &mut self.desk {
-            if arrived {
-                desk.acceptor.accept();
-            }
-            desk.deal();
-        }
         Ok(stop)
-    }
-
-    fn hear(&mut self) {
-        if let Some(desk) = &mut self.desk {
-            for (worker, word) in desk.words.take() {
-                desk.acceptor.heard(worker, word);
-            }
-        }
     }
 
     /// A worker spoke, or has ended.
@@ -340,26 +296,6 @@ impl Pool {
         Ok(())
     }
 
-    fn watch_listener(&mut self) -> io::Result<()> {
-        let Some(desk) = &mut self.desk else {
-            return Ok(());
-        };
-        match (desk.acceptor.awaited(), desk.watched) {
-            (Some(listener), false) => {
-                self.reactor.watch(listener, LISTENER)?;
-                desk.watched = true;
-            }
-            (None, true) => {
-                if let Some(listener) = desk.acceptor.listener() {
-                    self.reactor.forget(listener);
-                }
-                desk.watched = false;
-            }
-            _ => {}
-        }
-        Ok(())
-    }
-
     fn running(&self) -> usize {
         let running = |member: &&Member| member.thread.is_some();
         self.members.iter().filter(running).count()
@@ -368,11 +304,7 @@ impl Pool {
     /// Have all workers drain, and see how they end.
     fn stop(mut self, drain_timeout: Duration) -> Result<End, Failure> {
         if let Some(desk) = self.desk.take() {
-            if let Some(listener) = desk.acceptor.listener() {
-                self.reactor.forget(listener);
-            }
-            self.reactor.forget(&desk.words);
-            desk.close();
+            desk.close(&self.reactor);
         }
         self.order(Order::Drain);
         let mut deadline = Instant::now() + drain_timeout + GRACE;
@@ -385,58 +317,12 @@ impl Pool {
             }
         }
         // A thread that has not ended is in a handler, with at least one connection.
-        Ok(sum(&self.ends, self.running(), hurried))
+        Ok(End::sum(&self.ends, self.running(), hurried))
     }
 
     fn order(&self, order: Order) {
         for member in &self.members {
             member.reins.order(order);
-        }
-    }
-}
-
-/// How the server ended, its workers having ended so.
-fn sum(ends: &[End], running: usize, hurried: bool) -> End {
-    let cut: usize = ends
-        .iter()
-        .map(|end| match end {
-            End::Drained => 0,
-            End::TimedOut(open) | End::Hurried(open) => *open,
-        })
-        .sum();
-    match cut + running {
-        0 => End::Drained,
-        open if hurried => End::Hurried(open),
-        open => End::TimedOut(open),
-    }
-}
-
-impl Desk {
-    fn deal(&mut self) {
-        let lanes = &self.lanes;
-        self.acceptor
-            .deal(|worker, connection| pass(lanes, worker, connection));
-    }
-
-    /// Pass on all there is, and let workers know that nothing more will come.
-    fn close(mut self) {
-        let workers: Vec<usize> = (0..self.lanes.len()).collect();
-        let lanes = &self.lanes;
-        self.acceptor.close(&workers, |worker, connection| {
-            pass(lanes, worker, connection)
-        });
-    }
-}
-
-fn pass(lanes: &[ChannelLane], worker: usize, connection: &mut Option<TcpStream>) -> bool {
-    let (Some(lane), Some(stream)) = (lanes.get(worker), connection.take()) else {
-        return false;
-    };
-    match lane.pass(stream) {
-        Ok(()) => true,
-        Err(refused) => {
-            *connection = Some(refused);
-            false
         }
     }
 }

@@ -3,7 +3,8 @@
 //! The accept loop is a task like any other, run by whichever worker is free, and so is every
 //! connection.
 //!
-//! The runtime starts all its threads as it is made. Each says so, having joined its slot if it was
+//! The runtime starts all its threads as it is made, which the kernel must allow ([`enough`]). Each
+//! says so, having joined its slot if it was
 //! given one, before it looks for work, and the server is ready once all have said so. A thread
 //! cannot refuse to work where its slot refuses it, so it says that, too, and the first thread ends
 //! the server. Slots go to threads in the order in which the kernel runs them.
@@ -26,7 +27,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use nix::sys::signal::Signal;
+use nix::{errno::Errno, sys::signal::Signal};
 use schema::Model;
 use tokio::runtime::{self, Runtime};
 
@@ -44,7 +45,7 @@ use crate::{
     slot::{self, Slot},
     spin::Spin,
     tally,
-    threads::front_desk,
+    threads::{enough, front_desk},
 };
 
 /// Serve until told to stop.
@@ -83,6 +84,7 @@ fn start_workers(
     link: WorkerEnd,
 ) -> Result<Runtime, Failure> {
     let workers = workers as usize;
+    enough::check(workers)?;
     let threads = AtomicUsize::new(0);
     let (teller, told) = mpsc::channel();
     let (end, dispatcher) = link.evented();
@@ -99,7 +101,12 @@ fn start_workers(
         .on_thread_start(start)
         .enable_all()
         .build()?;
-    // The runtime makes all its threads or panics, so none is waited for in vain.
+    // With a thread missing that was there a moment ago, its word would be waited for in vain. The first
+    // thread is none of the runtime's.
+    if enough::running().is_some_and(|running| running <= workers) {
+        runtime.shutdown_background();
+        return Err(Failure::Thread(Errno::EAGAIN.into()));
+    }
     for joined in told.iter().take(workers) {
         joined?;
     }

@@ -26,7 +26,8 @@ fn await_state(process: u32, state: char) {
     }
 }
 
-fn stop(process: u32) {
+/// Stop a process, and wait until it is.
+pub fn stop(process: u32) {
     kill(pid(process), SIGSTOP).expect("it runs");
     await_state(process, 'T');
 }

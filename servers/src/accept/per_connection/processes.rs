@@ -5,7 +5,7 @@
 
 use std::{
     collections::{BTreeMap, VecDeque},
-    net::{TcpListener, TcpStream},
+    net::TcpStream,
     time::{Duration, Instant},
 };
 
@@ -13,20 +13,20 @@ use nix::{
     sys::signal::{Signal, kill},
     unistd::Pid,
 };
-use rustix::net::{SocketFlags, accept_with};
 use schema::{Model, Style};
 
 use super::{Once, Places};
 use crate::{
+    accept::entrance::Entrance,
     blocking::{self, Attention},
     cluster::{
         fork::{Forked, Sole, fork_worker},
         reap,
     },
-    end::End,
+    end::{End, GRACE},
     failure::Failure,
     ledger::Ledger,
-    listener::{BACKLOG, listen},
+    listener::listen,
     options::ClusterOptions,
     orders::Chain,
     reactor::Reactor,
@@ -34,12 +34,6 @@ use crate::{
     signals::Signals,
     slot, tally,
 };
-
-/// What workers get beyond the drain timeout to end by themselves.
-const GRACE: Duration = Duration::from_secs(1);
-
-/// How long to leave the listener alone that gives no connections, or the kernel that makes no process.
-const PAUSE: Duration = Duration::from_millis(20);
 
 const SIGNALS: u64 = 0;
 const LISTENER: u64 = 1;
@@ -62,10 +56,7 @@ pub fn run(options: &ClusterOptions, model: Model) -> Result<(), Failure> {
         sole: Sole::check()?,
         signals,
         reactor,
-        listener: Some(listener),
-        listener_watched: false,
-        paused_until: None,
-        complained: false,
+        entrance: Entrance::new(listener, Style::Blocking, LISTENER),
         waiting: VecDeque::new(),
         places: Places::new(most as usize),
         workers: BTreeMap::new(),
@@ -102,11 +93,8 @@ struct Primary {
     sole: Sole,
     signals: Signals,
     reactor: Reactor,
-    /// Gone once the drain has begun.
-    listener: Option<TcpListener>,
-    listener_watched: bool,
-    paused_until: Option<Instant>,
-    complained: bool,
+    /// Closed once the drain has begun.
+    entrance: Entrance,
     /// Accepted as the drain began, without a place.
     waiting: VecDeque<TcpStream>,
     places: Places,
@@ -124,24 +112,20 @@ impl Primary {
             if let Some(begun) = self.make_workers()? {
                 return Ok(Some(begun));
             }
-            if self.listener.is_none() && self.workers.is_empty() && self.waiting.is_empty() {
+            if self.entrance.is_closed() && self.workers.is_empty() && self.waiting.is_empty() {
                 return Ok(None);
             }
-            self.watch_listener()?;
-            let until = [self.deadline, self.paused_until]
-                .into_iter()
-                .flatten()
-                .min();
+            self.entrance
+                .watch(&self.reactor, self.places.is_any_free())?;
+            let until = [self.deadline, self.entrance.retry_at()];
+            let until = until.into_iter().flatten().min();
             for name in self.reactor.wait(until)? {
                 if name == SIGNALS {
                     self.take_signals(drain_timeout)?;
                 }
             }
-            let now = Instant::now();
-            if self.paused_until.is_some_and(|until| until <= now) {
-                self.paused_until = None;
-            }
-            if self.deadline.is_some_and(|deadline| deadline <= now) {
+            let is_late = |deadline| deadline <= Instant::now();
+            if self.deadline.is_some_and(is_late) {
                 self.kill_all();
             }
         }
@@ -149,8 +133,8 @@ impl Primary {
 
     /// A worker for each connection there is, as far as there are places.
     fn make_workers(&mut self) -> Result<Option<(TcpStream, usize)>, Failure> {
-        while self.places.is_any_free() && self.paused_until.is_none() {
-            let Some(stream) = self.waiting.pop_front().or_else(|| self.accept()) else {
+        while self.places.is_any_free() && !self.entrance.is_paused() {
+            let Some(stream) = self.waiting.pop_front().or_else(|| self.entrance.accept()) else {
                 return Ok(None);
             };
             let Some(place) = self.places.take() else {
@@ -160,7 +144,7 @@ impl Primary {
                 Ok(Forked::Worker) => return Ok(Some((stream, place))),
                 Ok(Forked::Primary(worker)) => {
                     self.workers.insert(worker, place);
-                    if self.listener.is_none() {
+                    if self.entrance.is_closed() {
                         let _ = kill(worker, Signal::SIGTERM);
                     }
                 }
@@ -168,50 +152,11 @@ impl Primary {
                 Err(error) => {
                     self.places.give_back(place);
                     self.waiting.push_front(stream);
-                    self.pause(&error);
+                    self.entrance.pause(&error);
                 }
             }
         }
         Ok(None)
-    }
-
-    fn accept(&mut self) -> Option<TcpStream> {
-        loop {
-            let listener = self.listener.as_ref()?;
-            match accept_with(listener, SocketFlags::CLOEXEC) {
-                Ok(stream) => return Some(stream.into()),
-                Err(rustix::io::Errno::AGAIN) => return None,
-                Err(rustix::io::Errno::CONNABORTED | rustix::io::Errno::INTR) => {}
-                Err(error) => {
-                    self.pause(&std::io::Error::from(error));
-                    return None;
-                }
-            }
-        }
-    }
-
-    fn pause(&mut self, error: &dyn std::fmt::Display) {
-        self.paused_until = Some(Instant::now() + PAUSE);
-        if !self.complained {
-            self.complained = true;
-            say::trouble("cluster", format_args!("connections have to wait: {error}"));
-        }
-    }
-
-    /// Wait for connections as long as there is a place for one.
-    fn watch_listener(&mut self) -> std::io::Result<()> {
-        let wanted = self.places.is_any_free() && self.paused_until.is_none();
-        if let Some(listener) = &self.listener
-            && wanted != self.listener_watched
-        {
-            if wanted {
-                self.reactor.watch(listener, LISTENER)?;
-            } else {
-                self.reactor.forget(listener);
-            }
-            self.listener_watched = wanted;
-        }
-        Ok(())
     }
 
     fn take_signals(&mut self, drain_timeout: Duration) -> Result<(), Failure> {
@@ -222,7 +167,7 @@ impl Primary {
         if pending.reload {
             say::line("Nothing to reload: every connection has a new worker");
         }
-        if pending.stop && self.listener.is_some() {
+        if pending.stop && !self.entrance.is_closed() {
             self.drain(drain_timeout);
         } else if pending.stop && !self.hurried {
             self.hurried = true;
@@ -246,16 +191,7 @@ impl Primary {
 
     /// Accept what the kernel has connected already, and nothing after that; have workers finish.
     fn drain(&mut self, drain_timeout: Duration) {
-        for _ in 0..BACKLOG {
-            let Some(stream) = self.accept() else {
-                break;
-            };
-            self.waiting.push_back(stream);
-        }
-        if let Some(listener) = self.listener.take() {
-            self.reactor.forget(&listener);
-        }
-        self.paused_until = None;
+        self.waiting.extend(self.entrance.close(&self.reactor));
         self.deadline = Some(Instant::now() + drain_timeout + GRACE);
         self.signal(Signal::SIGTERM);
     }

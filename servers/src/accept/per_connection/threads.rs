@@ -4,9 +4,10 @@
 //! free as it does, of which an eventfd tells the first thread.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, VecDeque},
     io,
-    net::{TcpListener, TcpStream},
+    net::TcpStream,
+    panic::{AssertUnwindSafe, catch_unwind},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     thread,
     time::{Duration, Instant},
@@ -16,30 +17,24 @@ use nix::sys::signal::Signal;
 use rustix::{
     event::{EventfdFlags, eventfd},
     fd::OwnedFd,
-    io::Errno,
-    net::{SocketFlags, accept_with},
 };
 use schema::{Model, Style};
 
 use super::{Once, Places};
 use crate::{
+    accept::entrance::Entrance,
     blocking::{self, Attention, Interrupter},
-    end::End,
+    end::{End, GRACE},
     failure::Failure,
     ledger::Ledger,
-    listener::{BACKLOG, listen},
+    listener::listen,
     options::ThreadsOptions,
     reactor::Reactor,
     say,
     signals::Signals,
     slot, tally,
+    threads::enough,
 };
-
-/// What threads get beyond the drain timeout to end by themselves.
-const GRACE: Duration = Duration::from_secs(1);
-
-/// How long to leave the listener alone that gives no connections, or the kernel that makes no thread.
-const PAUSE: Duration = Duration::from_millis(20);
 
 const SIGNALS: u64 = 0;
 const LISTENER: u64 = 1;
@@ -83,6 +78,8 @@ pub fn run(options: &ThreadsOptions, model: Model) -> Result<(), Failure> {
     // Before there is another thread: each takes the signal mask of the one that makes it.
     let signals = Signals::take(&[Signal::SIGTERM, Signal::SIGINT])?;
     let most = options.pool.workers()?;
+    // It is no server of so many workers where the kernel allows fewer.
+    enough::check(most as usize)?;
     // The first thread must not wait in accept, whatever workers do.
     let (listener, address) = listen(options.server.socket_address(), Style::Evented)?;
     let common = Arc::new(Common {
@@ -104,11 +101,8 @@ pub fn run(options: &ThreadsOptions, model: Model) -> Result<(), Failure> {
     let first = First {
         signals,
         reactor,
-        listener,
-        listener_watched: false,
-        waiting: None,
-        paused_until: None,
-        complained: false,
+        entrance: Entrance::new(listener, Style::Blocking, LISTENER),
+        waiting: VecDeque::new(),
         common,
     };
     say::ready(address, model, most);
@@ -119,38 +113,35 @@ pub fn run(options: &ThreadsOptions, model: Model) -> Result<(), Failure> {
 struct First {
     signals: Signals,
     reactor: Reactor,
-    listener: TcpListener,
-    listener_watched: bool,
-    /// For which no thread could be made yet.
-    waiting: Option<TcpStream>,
-    paused_until: Option<Instant>,
-    complained: bool,
+    /// Closed once the drain has begun.
+    entrance: Entrance,
+    /// Accepted, without a worker yet.
+    waiting: VecDeque<TcpStream>,
     common: Arc<Common>,
 }
 
 impl First {
     fn serve(mut self, drain_timeout: Duration) -> Result<End, Failure> {
-        loop {
-            self.make_workers();
-            self.watch_listener()?;
-            let mut stop = false;
-            for name in self.reactor.wait(self.paused_until)? {
-                match name {
-                    SIGNALS => stop |= self.signals.pending()?.stop,
-                    BELL => self.hear_the_bell()?,
-                    _ => {}
-                }
-            }
-            if self
-                .paused_until
-                .is_some_and(|until| until <= Instant::now())
-            {
-                self.paused_until = None;
-            }
-            if stop {
-                return self.drain(drain_timeout);
+        while !self.round(None)? {}
+        self.drain(drain_timeout)
+    }
+
+    /// Make workers for what there is, and take what comes until then. Tells whether the operator
+    /// wants the end.
+    fn round(&mut self, deadline: Option<Instant>) -> Result<bool, Failure> {
+        self.make_workers();
+        let is_any_free = self.common.state().places.is_any_free();
+        self.entrance.watch(&self.reactor, is_any_free)?;
+        let until = [deadline, self.entrance.retry_at()].into_iter().flatten();
+        let mut stop = false;
+        for name in self.reactor.wait(until.min())? {
+            match name {
+                SIGNALS => stop |= self.signals.pending()?.stop,
+                BELL => self.hear_the_bell()?,
+                _ => {}
             }
         }
+        Ok(stop)
     }
 
     /// A worker that could not serve is the end of the server.
@@ -161,86 +152,35 @@ impl First {
 
     /// A worker for each connection there is, as far as there are places.
     fn make_workers(&mut self) {
-        while self.paused_until.is_none() && self.common.state().places.is_any_free() {
-            let Some(stream) = self.waiting.take().or_else(|| self.accept()) else {
+        while self.common.state().places.is_any_free() && !self.entrance.is_paused() {
+            let Some(stream) = self.waiting.pop_front().or_else(|| self.entrance.accept()) else {
                 return;
             };
             if let Err((stream, error)) = begin(&self.common, stream) {
-                self.waiting = stream;
-                self.pause(&error);
-            }
-        }
-    }
-
-    fn accept(&mut self) -> Option<TcpStream> {
-        loop {
-            match accept_with(&self.listener, SocketFlags::CLOEXEC) {
-                Ok(stream) => return Some(stream.into()),
-                Err(Errno::AGAIN) => return None,
-                Err(Errno::CONNABORTED | Errno::INTR) => {}
-                Err(error) => {
-                    self.pause(&error.into());
-                    return None;
+                // In front of those that arrived after it.
+                if let Some(stream) = stream {
+                    self.waiting.push_front(stream);
                 }
+                self.entrance.pause(Failure::Thread(error));
             }
         }
-    }
-
-    fn pause(&mut self, error: &io::Error) {
-        self.paused_until = Some(Instant::now() + PAUSE);
-        if !self.complained {
-            self.complained = true;
-            say::trouble(
-                "threads",
-                format_args!(
-                    "connections have to wait: {error}; raise the limits of open files and \
-                     processes (ulimit -n, ulimit -u)"
-                ),
-            );
-        }
-    }
-
-    fn watch_listener(&mut self) -> io::Result<()> {
-        let wanted = self.common.state().places.is_any_free() && self.paused_until.is_none();
-        if wanted != self.listener_watched {
-            if wanted {
-                self.reactor.watch(&self.listener, LISTENER)?;
-            } else {
-                self.reactor.forget(&self.listener);
-            }
-            self.listener_watched = wanted;
-        }
-        Ok(())
     }
 
     /// Accept what the kernel has connected already, and nothing after that; have workers finish.
     fn drain(mut self, drain_timeout: Duration) -> Result<End, Failure> {
-        let mut left: Vec<TcpStream> = self.waiting.take().into_iter().collect();
-        left.extend((0..BACKLOG).map_while(|_| self.accept()));
-        self.reactor.forget(&self.listener);
+        self.waiting.extend(self.entrance.close(&self.reactor));
         self.order(Interrupter::drain);
         let mut deadline = Instant::now() + drain_timeout + GRACE;
         let mut hurried = false;
         loop {
-            while self.common.state().places.is_any_free()
-                && let Some(stream) = left.pop()
-            {
-                let _ = begin(&self.common, stream);
-            }
-            let open = self.common.state().places.taken() + left.len();
+            let open = self.common.state().places.taken() + self.waiting.len();
             if open == 0 || Instant::now() >= deadline {
-                return Ok(self.end(open, hurried));
+                return Ok(End::sum(&self.common.state().ends, open, hurried));
             }
-            for name in self.reactor.wait(Some(deadline))? {
-                match name {
-                    SIGNALS if self.signals.pending()?.stop && !hurried => {
-                        hurried = true;
-                        deadline = Instant::now() + GRACE;
-                        self.order(Interrupter::hurry);
-                    }
-                    BELL => self.hear_the_bell()?,
-                    _ => {}
-                }
+            if self.round(Some(deadline))? && !hurried {
+                hurried = true;
+                deadline = Instant::now() + GRACE;
+                self.order(Interrupter::hurry);
             }
         }
     }
@@ -250,31 +190,13 @@ impl First {
         state.draining = true;
         state.workers.values().for_each(order);
     }
-
-    fn end(&self, open: usize, hurried: bool) -> End {
-        let cut: usize = self
-            .common
-            .state()
-            .ends
-            .iter()
-            .map(|end| match end {
-                End::Drained => 0,
-                End::TimedOut(open) | End::Hurried(open) => *open,
-            })
-            .sum();
-        match open + cut {
-            0 => End::Drained,
-            open if hurried => End::Hurried(open),
-            open => End::TimedOut(open),
-        }
-    }
 }
 
 /// Make a worker for a connection; it comes back where there is no thread for it, unless it is lost
 /// with the thread.
 fn begin(common: &Arc<Common>, stream: TcpStream) -> Result<(), (Option<TcpStream>, io::Error)> {
     let Some(place) = common.state().places.take() else {
-        return Err((Some(stream), Errno::AGAIN.into()));
+        return Err((Some(stream), io::ErrorKind::WouldBlock.into()));
     };
     // What a thread that cannot be made was given is lost, so this is a share in it.
     let given = Arc::new(Mutex::new(Some(stream)));
@@ -286,7 +208,9 @@ fn begin(common: &Arc<Common>, stream: TcpStream) -> Result<(), (Option<TcpStrea
             let Some(stream) = take(&taken) else {
                 return;
             };
-            let outcome = work(&worker, place, stream);
+            // A panic that were let through would keep the place for ever.
+            let work = AssertUnwindSafe(|| work(&worker, place, stream));
+            let outcome = catch_unwind(work).unwrap_or(Err(Failure::Panicked));
             let mut state = worker.state();
             state.workers.remove(&place);
             state.places.give_back(place);

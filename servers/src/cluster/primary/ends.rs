@@ -76,6 +76,8 @@ impl Primary {
         let seat = member.seat;
         let life = member.life(answered, is_by_order(status));
         match self.seats.lose(seat, worker, life, Instant::now()) {
+            // It was made for what was queued there, and another would fare no better.
+            Loss::Nothing if seat >= self.seats.count() => self.doors.shut(self.seats.count()),
             Loss::Nothing => {}
             Loss::Heir => self.give_up_renewals(worker),
             // It was to be succeeded anyway.

@@ -140,6 +140,10 @@ impl Primary {
             self.renewals.succeeded(seat, holder);
             self.retire(holder);
         }
+        if !self.seats.is_of(seat, worker) {
+            // It was made for what was queued at its listener, or its seat was given up meanwhile.
+            self.retire(worker);
+        }
         self.deal();
     }
 

@@ -18,13 +18,20 @@ impl Primary {
     pub(super) fn make_those_due(&mut self) -> Result<Option<Start>, PrimaryError> {
         let now = Instant::now();
         while !self.is_stopping()
-            && let Some(seat) = self.seats.take_due(now)
+            && let Some(seat) = self.take_due(now)
         {
             if let Some(start) = self.make(seat)? {
                 return Ok(Some(start));
             }
         }
         Ok(None)
+    }
+
+    fn take_due(&mut self, now: Instant) -> Option<usize> {
+        let due = self.seats.take_due(now);
+        // A seat that is there again has a worker, or is to have one.
+        let is_no_more = |seat: &usize| *seat >= self.seats.count();
+        due.or_else(|| self.leftover.take().filter(is_no_more))
     }
 
     fn make(&mut self, seat: usize) -> Result<Option<Start>, PrimaryError> {

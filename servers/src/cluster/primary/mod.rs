@@ -31,13 +31,8 @@ use super::{
     seats::Seats,
 };
 use crate::{
-    ledger::Ledger,
-    messages::WorkerEnd,
-    options::KeepingOptions,
-    reactor::{Interest, Reactor},
-    say,
-    signals::Signals,
-    worker::Intake,
+    ledger::Ledger, messages::WorkerEnd, options::KeepingOptions, reactor::Reactor, say,
+    signals::Signals, worker::Intake,
 };
 
 mod deadlines;
@@ -48,9 +43,6 @@ mod making;
 mod orders;
 
 pub use error::PrimaryError;
-
-/// What workers get beyond the drain timeout to end by themselves and say what they cut.
-const GRACE: Duration = Duration::from_secs(1);
 
 /// Which process returns from [`Primary::run`].
 #[derive(Debug)]
@@ -114,9 +106,10 @@ pub struct Primary {
     signals: Signals,
     reactor: Reactor,
     doors: Doors,
-    listener: Interest,
     ledger: Ledger,
     seats: Seats,
+    /// A seat that is no more, for whose listener connections are queued: a worker is due for them.
+    leftover: Option<usize>,
     crew: Crew,
     renewals: Renewals,
     scales: Option<Scales>,
@@ -154,9 +147,9 @@ impl Primary {
             signals,
             reactor,
             doors,
-            listener: Interest::named(Source::Listener.into()),
             ledger,
             seats: Seats::new(workers),
+            leftover: None,
             crew: Crew::default(),
             renewals: Renewals::default(),
             scales: Scales::new(keeping.options, Instant::now()),
@@ -204,22 +197,13 @@ impl Primary {
 
     /// Sleep until something comes or is due, and see to it.
     fn wait(&mut self) -> Result<(), PrimaryError> {
-        self.watch_listener()?;
+        self.doors.watch(&self.reactor)?;
         let deadline = self.deadline();
         for name in self.reactor.wait(deadline)? {
             self.take(Source::from(name))?;
         }
         self.look_at_deadlines();
         self.announce()
-    }
-
-    /// Wait for connections only as long as somebody could have them.
-    fn watch_listener(&mut self) -> Result<(), PrimaryError> {
-        if let Some(listener) = self.doors.listener() {
-            let awaited = self.doors.is_listener_awaited();
-            self.listener.set(&self.reactor, listener, awaited)?;
-        }
-        Ok(())
     }
 
     fn is_stopping(&self) -> bool {

@@ -7,9 +7,10 @@ use nix::{
     unistd::Pid,
 };
 
-use super::{GRACE, Phase, Primary};
+use super::{Phase, Primary};
 use crate::{
     cluster::{member::Member, renewal::Done},
+    end::GRACE,
     options::MOST_WORKERS,
     say,
 };
@@ -80,11 +81,12 @@ impl Primary {
         self.close_empty_doors();
     }
 
-    /// Close the listeners of seats that are no more, once their workers are gone.
+    /// Close the listeners of seats that are no more, once their workers are gone and nothing is queued
+    /// there. Else one worker more is due for such a seat, which retires as soon as it listens.
     pub(super) fn close_empty_doors(&mut self) {
         let seats = self.seats.count();
         if !self.crew.has_anybody_beyond(seats) && !self.is_stopping() {
-            self.doors.shrink(seats);
+            self.leftover = self.doors.shrink(seats);
         }
     }
 
@@ -101,13 +103,11 @@ impl Primary {
     fn drain_everybody(&mut self) {
         self.scales = None;
         let everybody = self.crew.everybody();
-        if let Some(listener) = self.doors.listener() {
-            self.reactor.forget(listener);
-        }
         let crew = &self.crew;
-        self.doors.close(&everybody, |worker, connection| {
-            crew.pass(worker, connection)
-        });
+        self.doors
+            .close(&self.reactor, &everybody, |worker, connection| {
+                crew.pass(worker, connection)
+            });
         for worker in everybody {
             self.drain(worker);
         }
