@@ -3,7 +3,7 @@
 use schema::Cell;
 
 use crate::{
-    groups::experiment,
+    groups::{experiment, server},
     measurements::Measurements,
     trials::{Trial, Trials},
 };
@@ -42,6 +42,8 @@ pub(super) fn busiest_generator<'a>(measurements: &Measurements<'a>) -> Option<(
     let plan = &measurements.run.plan;
     measurements
         .all()
+        // The floor is in no comparison, and meant to be faster than any load.
+        .filter(|(cell, ..)| cell.server != server::FLOOR)
         .filter(|(cell, ..)| experiment::shows_throughput(&cell.experiment))
         .filter(|(cell, _, trial)| {
             let given = trial.given_over_quota(cell);

@@ -67,7 +67,7 @@ pub(super) fn busy_generator(measurements: &Measurements<'_>) -> Option<Finding>
         },
         |many, (cell, limit)| {
             format!(
-                "The load generator, not the server, was the limit in {many} cells, worst in {} ({}): that they serve alike is no evidence that they are alike, so throughput there is a lower bound and what is compared is CPU time per request.",
+                "The load generator, not the server, was the limit in {many} cells, worst in {} ({}): that they serve alike is no evidence that they are alike, so throughput there is a lower bound, and what tells them apart is CPU time per request.",
                 in_experiment(cell),
                 shares(limit)
             )
