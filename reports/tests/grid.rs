@@ -276,7 +276,10 @@ fn pages_show_figures_reasons_and_verdicts_of_the_grid() {
             .markdown
             .contains(r"every trial failed: exit &lt;code&gt; 1 \| see its stderr")
     );
-    for text in ["1.100 ✓ better", "the limit: 2.00 µs of CPU each, at least "] {
+    for text in [
+        "1.100 ✓ better",
+        "the limit: 2.00 µs of CPU each, at least ",
+    ] {
         assert!(pages.chart("grid-keep-alive").contains(text), "{text}");
     }
     assert!(

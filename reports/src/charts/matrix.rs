@@ -2,7 +2,7 @@
 //! and their ratio with its verdict between; below them what is no cell of the grid.
 //!
 //! A matrix has one main figure: requests per second, or, where the load generator was the limit of
-//! most rows, CPU time per request. A cell is the darker the better its main figure is; one without
+//! most rows, CPU time per request. A cell's colour is the stronger the better its main figure is; one without
 //! figures is hatched and names its reason by a letter.
 
 mod drawing;
@@ -23,9 +23,9 @@ use crate::{
 
 const LAYOUT: &str = "Each line is one way to hand connections to workers, all else equal: left with processes, right with threads, and between them the ratio of the two with the verdict on processes (✓ better, ✕ worse, = equivalent, ? undecided).";
 
-const BY_THROUGHPUT: &str = "The darker a cell, the more it serves.";
+const BY_THROUGHPUT: &str = "The stronger a cell's colour, the more it serves.";
 
-const BY_CPU: &str = "Here the load generator was the limit of most lines, as a new connection costs the client as much as the server: their servers can serve at least what is shown, and what tells them apart is the CPU time that a request takes. The darker a cell, the less it takes.";
+const BY_CPU: &str = "Here the load generator was the limit of most lines, as a new connection costs the client as much as the server: their servers can serve at least what is shown, and what tells them apart is the CPU time that a request takes. The stronger a cell's colour, the less it takes.";
 
 const REST: &str = "A hatched cell has no figures, for the reason that its letter stands for.";
 

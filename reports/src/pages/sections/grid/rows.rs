@@ -34,12 +34,12 @@ pub(super) fn table(rows: &[&GridRow]) -> Table {
     let row = |(row, judged): (&&GridRow, &Comparison)| {
         let (sign, word) = badge(judged.verdict);
         let by = match row.judged_by {
-            Metric::CpuPerRequest => "CPU time",
+            Metric::CpuPerRequest => "CPU\u{a0}time",
             Metric::Throughput | Metric::P99 => "throughput",
         };
         vec![
             name(row),
-            format!("{sign} {word}"),
+            format!("{sign}\u{a0}{word}"),
             by.to_owned(),
             or_dash(&row.throughput),
             or_dash(&row.cpu),
