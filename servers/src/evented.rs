@@ -120,6 +120,7 @@ fn take_in(intake: Intake, spin: Spin, watch: DrainWatch) -> Result<(), Failure>
             }
         },
         Intake::Line(line) => {
+            let line = handoff::evented::Watched::new(line)?;
             tokio::spawn(handoff::evented::run(line, spin, watch));
         }
     }

@@ -8,6 +8,7 @@ use std::{collections::BTreeMap, net::TcpStream, os::fd::AsFd, time::Instant};
 use nix::unistd::Pid;
 
 use super::member::{Member, Stage};
+use crate::accept::handoff::acceptor::Passed;
 
 /// All of them.
 #[derive(Debug, Default)]
@@ -101,11 +102,11 @@ impl Crew {
         members.map(|(worker, _)| *worker).collect()
     }
 
-    /// Hand a connection to a worker, a copy of which stays with the caller. Whether it could be.
+    /// Hand a connection to a worker, a copy of which stays with the caller.
     #[must_use]
-    pub fn pass(&self, worker: Pid, connection: &TcpStream) -> bool {
+    pub fn pass(&self, worker: Pid, connection: &TcpStream) -> Passed {
         let lane = self.get(worker).and_then(|member| member.lane.as_ref());
-        lane.is_some_and(|lane| lane.pass(connection.as_fd()).is_ok())
+        lane.map_or(Passed::ToNobody, |lane| lane.pass(connection.as_fd()))
     }
 }
 

@@ -17,7 +17,7 @@ use crate::{
         entrance::Entrance,
         gate::SharedGate,
         handoff::{
-            acceptor::Acceptor,
+            acceptor::{Acceptor, Passed},
             lane::{self, SocketLane, Word},
         },
         reuseport::Group,
@@ -217,7 +217,7 @@ impl Doors {
 
     /// When to accept again at a listener that gave no connections.
     #[must_use]
-    pub const fn retry_at(&self) -> Option<Instant> {
+    pub fn retry_at(&self) -> Option<Instant> {
         match self {
             Self::Handoff { acceptor, .. } => acceptor.retry_at(),
             Self::Shared { .. } | Self::Reuseport(_) => None,
@@ -238,8 +238,8 @@ impl Doors {
         }
     }
 
-    /// Hand what waits to whom is free. `pass` tells whether the worker could be given it.
-    pub fn deal(&mut self, pass: impl FnMut(Pid, &mut TcpStream) -> bool) {
+    /// Hand what waits to whom is free.
+    pub fn deal(&mut self, pass: impl FnMut(Pid, &mut TcpStream) -> Passed) {
         if let Self::Handoff { acceptor, .. } = self {
             acceptor.deal(pass);
         }
@@ -251,7 +251,7 @@ impl Doors {
         &mut self,
         reactor: &Reactor,
         workers: &[Pid],
-        pass: impl FnMut(Pid, &mut TcpStream) -> bool,
+        pass: impl FnMut(Pid, &mut TcpStream) -> Passed,
     ) {
         match self {
             Self::Shared { listener, .. } => *listener = None,

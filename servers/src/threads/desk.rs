@@ -11,7 +11,7 @@ use crate::{
     accept::{
         entrance::Entrance,
         handoff::{
-            acceptor::Acceptor,
+            acceptor::{Acceptor, Passed},
             lane::{self, ChannelLane, Line, Words},
         },
     },
@@ -64,14 +64,13 @@ impl Desk {
 
     /// When to watch again for connections that could not be had.
     #[must_use]
-    pub const fn retry_at(&self) -> Option<Instant> {
+    pub fn retry_at(&self) -> Option<Instant> {
         self.acceptor.retry_at()
     }
 
     /// Take what has arrived.
     pub fn accept(&mut self) {
         self.acceptor.accept();
-        self.deal();
     }
 
     /// Take what workers said.
@@ -79,10 +78,10 @@ impl Desk {
         for (worker, word) in self.words.take() {
             self.acceptor.heard(worker, word);
         }
-        self.deal();
     }
 
-    fn deal(&mut self) {
+    /// Hand on what has arrived to whom is free.
+    pub fn deal(&mut self) {
         let lanes = &self.lanes;
         self.acceptor
             .deal(|worker, connection| pass(lanes, worker, connection));
@@ -100,15 +99,15 @@ impl Desk {
     }
 }
 
-fn pass(lanes: &[ChannelLane], worker: usize, connection: &mut Option<TcpStream>) -> bool {
+fn pass(lanes: &[ChannelLane], worker: usize, connection: &mut Option<TcpStream>) -> Passed {
     let (Some(lane), Some(stream)) = (lanes.get(worker), connection.take()) else {
-        return false;
+        return Passed::ToNobody;
     };
     match lane.pass(stream) {
-        Ok(()) => true,
+        Ok(()) => Passed::On,
         Err(refused) => {
             *connection = Some(refused);
-            false
+            Passed::ToNobody
         }
     }
 }

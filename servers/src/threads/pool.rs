@@ -277,6 +277,7 @@ impl Pool {
                 seat => self.attend(usize::try_from(seat).unwrap_or(usize::MAX))?,
             }
         }
+        self.desk.iter_mut().for_each(Desk::deal);
         Ok(stop)
     }
 

@@ -1,13 +1,16 @@
 //! A blocking worker that is handed its connections: it is free again once it is done with one.
 
-use std::{io, net::TcpStream};
+use std::{io, net::TcpStream, thread};
 
 use rustix::net::RecvFlags;
 
 use super::lane::{Line, Word, receive};
-use crate::blocking::{
-    Attention, Source,
-    standing::{Purpose, Severable, retiring},
+use crate::{
+    accept::{Complaint, PAUSE},
+    blocking::{
+        Attention, Source,
+        standing::{Purpose, Severable, retiring},
+    },
 };
 
 /// A line as the source of connections.
@@ -18,6 +21,7 @@ pub struct Waiting<'a> {
     /// its channel, which is closed as orders are given.
     socket: Option<Severable<'a>>,
     serving: bool,
+    complaint: Complaint,
 }
 
 impl<'a> Waiting<'a> {
@@ -37,19 +41,24 @@ impl<'a> Waiting<'a> {
             line,
             socket,
             serving: false,
+            complaint: Complaint::default(),
         })
     }
 
     /// The next packet; nothing once the acceptor is gone or the worker was told to take no more.
-    fn next_packet(&self) -> Option<TcpStream> {
+    fn next_packet(&mut self) -> Option<TcpStream> {
         let socket = self.socket.as_ref()?;
         while !retiring() {
             match receive(socket.to_block_on(), RecvFlags::empty()) {
                 Ok(received) => return received,
                 Err(_) if retiring() => {}
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                // No descriptor for it; another worker may have one.
-                Err(_) => self.line.say(Word::Free),
+                // No descriptor for it. Another worker may have one; if there is none, it comes back.
+                Err(error) => {
+                    self.complaint.make_of(&error);
+                    thread::sleep(PAUSE);
+                    self.line.say(Word::Free);
+                }
             }
         }
         None

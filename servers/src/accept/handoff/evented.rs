@@ -10,15 +10,17 @@ use rustix::net::RecvFlags;
 use tokio::io::unix::AsyncFd;
 
 use super::lane::{Line, Word, receive};
-use crate::{accept::adopt, drain::DrainWatch, spin::Spin, watched::watched};
+use crate::{
+    accept::{Complaint, adopt},
+    drain::DrainWatch,
+    spin::Spin,
+    watched::watched,
+};
 
 /// Take what comes along the line and serve each as a task of its own, until the drain begins; then
 /// what was passed on before that. An event loop is free again at once.
-///
-/// # Errors
-/// No descriptor or memory is left to register the line.
-pub async fn run(line: Line, spin: Spin, mut drain: DrainWatch) -> io::Result<()> {
-    let mut line = Watched::new(line)?;
+pub async fn run(mut line: Watched, spin: Spin, mut drain: DrainWatch) {
+    let mut complaint = Complaint::default();
     loop {
         let next = tokio::select! {
             biased;
@@ -32,25 +34,33 @@ pub async fn run(line: Line, spin: Spin, mut drain: DrainWatch) -> io::Result<()
             }
             // Nothing more will come: all that is left to wait for is the order to drain.
             Ok(None) => drain.begun().await,
-            // No descriptor for it; another worker may have one.
-            Err(_) => line.line.say(Word::Free),
+            // No descriptor for it. Another worker may have one; if there is none, it comes back.
+            Err(error) => {
+                complaint.make_of_and_pause(&error).await;
+                line.line.say(Word::Free);
+            }
         }
     }
     while let Some(stream) = line.line.left() {
         line.line.say(Word::Took);
         adopt(stream, spin, &drain);
     }
-    Ok(())
 }
 
 /// A line, and for a socket its registration with the event loop.
-struct Watched {
+#[derive(Debug)]
+pub struct Watched {
     line: Line,
     socket: Option<AsyncFd<OwnedFd>>,
 }
 
 impl Watched {
-    fn new(line: Line) -> io::Result<Self> {
+    /// Register `line` with the event loop of the calling thread. To be done before the worker says
+    /// that it listens, for one that cannot must not be given connections.
+    ///
+    /// # Errors
+    /// No descriptor or memory is left.
+    pub fn new(line: Line) -> io::Result<Self> {
         let socket = match &line {
             Line::Socket(socket) => Some(watched(socket.try_clone()?)?),
             Line::Channel { .. } => None,

@@ -27,6 +27,8 @@ use rustix::{
 use schema::Style;
 use tokio::sync::mpsc;
 
+use super::acceptor::Passed;
+
 /// What a worker says of the connection it was given.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Word {
@@ -76,17 +78,19 @@ pub fn to_process(style: Style) -> io::Result<(SocketLane, Line)> {
 
 impl SocketLane {
     /// Pass a connection on; a copy stays with the caller.
-    ///
-    /// # Errors
-    /// The worker is gone, or descriptors on their way are too many.
-    pub fn pass(&self, connection: BorrowedFd<'_>) -> io::Result<()> {
+    #[must_use]
+    pub fn pass(&self, connection: BorrowedFd<'_>) -> Passed {
         let descriptors = [connection];
         let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
         let mut ancillary = SendAncillaryBuffer::new(&mut space);
         ancillary.push(SendAncillaryMessage::ScmRights(&descriptors));
         let flags = SendFlags::DONTWAIT | SendFlags::NOSIGNAL;
-        sendmsg(&self.0, &[IoSlice::new(&[0])], &mut ancillary, flags)?;
-        Ok(())
+        match sendmsg(&self.0, &[IoSlice::new(&[0])], &mut ancillary, flags) {
+            Ok(_) => Passed::On,
+            Err(Errno::PIPE | Errno::CONNRESET | Errno::NOTCONN) => Passed::ToNobody,
+            // Descriptors on their way are limited as open ones are, for all processes of a user.
+            Err(error) => Passed::NotNow(error.into()),
+        }
     }
 
     /// The worker's next word, if there is one.

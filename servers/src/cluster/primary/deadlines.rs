@@ -27,7 +27,7 @@ impl Primary {
             self.kill_late(&late);
         }
         if self.doors.retry_at().is_some_and(|at| at <= now) {
-            self.accept();
+            self.doors.accept();
         }
         self.weigh(now);
     }

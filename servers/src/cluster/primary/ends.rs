@@ -49,7 +49,6 @@ impl Primary {
         }
         if !self.is_stopping() {
             self.is_crew_changed = true;
-            self.deal();
         }
         Ok(())
     }

@@ -20,7 +20,7 @@ impl Primary {
         match source {
             Source::Signals => self.take_signals(),
             Source::Listener => {
-                self.accept();
+                self.doors.accept();
                 Ok(())
             }
             Source::Messages(worker) => self.take_messages(worker),
@@ -144,7 +144,6 @@ impl Primary {
             // It was made for what was queued at its listener, or its seat was given up meanwhile.
             self.retire(worker);
         }
-        self.deal();
     }
 
     /// Tell all workers who is there, if that has changed: once for all changes of a round, for in one
@@ -185,11 +184,6 @@ impl Primary {
 
     // Connections that are handed on.
 
-    pub(super) fn accept(&mut self) {
-        self.doors.accept();
-        self.deal();
-    }
-
     fn take_words(&mut self, worker: Pid) {
         let Some(member) = self.crew.get_mut(worker) else {
             return;
@@ -206,7 +200,6 @@ impl Primary {
                 }
             }
         }
-        self.deal();
     }
 
     pub(super) fn deal(&mut self) {

@@ -8,8 +8,8 @@
 //! # Order of events
 //! Each round: make the workers that are due (`making`); wait; take what came (`hearing`), which
 //! may be that workers ended (`ends`) or what the operator wants (`orders`); see who is late
-//! (`deadlines`); announce to all who is there, if that has changed; call those whose turn it is to
-//! succeed others. A new worker returns from
+//! (`deadlines`); hand on the connections for which somebody is free; announce to all who is there, if
+//! that has changed; call those whose turn it is to succeed others. A new worker returns from
 //! [`Primary::run`] in its own process, and holds nothing of the primary's.
 //!
 //! # What a worker's end means
@@ -203,6 +203,7 @@ impl Primary {
             self.take(Source::from(name))?;
         }
         self.look_at_deadlines();
+        self.deal();
         self.announce()
     }
 
