@@ -26,6 +26,15 @@ pub(crate) fn rate(per_s: f64) -> String {
     }
 }
 
+/// A figure, as a lower bound where it is one: `at least 25.7k/s`.
+pub(crate) fn at_least(figure: String, is_bound: bool) -> String {
+    if is_bound {
+        format!("at least {figure}")
+    } else {
+        figure
+    }
+}
+
 /// Microseconds, without the unit.
 pub(crate) fn micros(ns: f64) -> String {
     significant(ns / 1e3, 3)

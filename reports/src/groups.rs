@@ -45,6 +45,12 @@ pub(crate) mod experiment {
     pub(crate) fn stands_alone(name: &str) -> bool {
         [GRID, STEVENS, BALANCE].contains(&name)
     }
+
+    /// Whether throughput is a figure of an experiment: it is not where CPU time is the question, or
+    /// who answers.
+    pub(crate) fn shows_throughput(name: &str) -> bool {
+        ![STEVENS, BALANCE].contains(&name)
+    }
 }
 
 /// Cells that differ in nothing but the server and its workers.

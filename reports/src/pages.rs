@@ -4,6 +4,7 @@ mod csv;
 mod headline;
 mod html;
 mod markdown;
+mod order;
 mod provenance;
 mod sections;
 mod summary;

@@ -135,7 +135,8 @@ fn pages_show_indices_letters_and_what_is_known_of_the_kernel() {
         for text in [
             "0.400",
             "3.00",
-            "first in, first out (100",
+            "Of four servers that have workers to wake, two wake them in turn",
+            "one wakes the last again (process-evented-shared) and one does neither",
             "Cloudflare",
             "connections in turn, and so balances connections, not the requests",
         ] {

@@ -6,7 +6,10 @@ mod synthetic;
 
 use reports::{Run, judge};
 use schema::{ErrorCount, ErrorKind};
-use synthetic::{each_trial, every_trial, failure, not_found, replace, typical};
+use synthetic::{
+    designs::{grid, stevens},
+    each_trial, every_trial, failure, not_found, replace, typical,
+};
 
 fn caveat(run: &Run, part: &str) -> String {
     let caveats = judge(run).caveats;
@@ -118,6 +121,74 @@ fn idle_connections_are_a_caveat() {
     caveat(&run, "Connections to single were idle");
 }
 
+fn half_idle(m: &mut schema::Measured) {
+    m.load.service.as_mut().unwrap().mean_ns *= 0.5;
+    m.load.mean_busy_connections *= 0.5;
+    m.load.mean_busy_completed *= 0.5;
+}
+
+#[test]
+fn what_is_found_of_many_cells_is_one_sentence_with_the_worst() {
+    let mut run = grid(1);
+    every_trial(&mut run, half_idle);
+    each_trial(&mut run, "grid-thread-evented-mutex-keep", half_idle);
+    let idle: Vec<String> = judge(&run).caveats;
+    let idle: Vec<&String> = idle.iter().filter(|c| c.contains("were idle")).collect();
+    let [idle] = idle[..] else {
+        panic!("{idle:#?}")
+    };
+    assert!(
+        idle.starts_with("In 27 cells")
+            && idle.contains("thread-evented-mutex with 4 workers (grid), with 16.0 of 64"),
+        "{idle}"
+    );
+    every_trial(&mut run, |m| {
+        m.load.timeouts = 1;
+        m.load.unfinished -= 1;
+    });
+    assert!(!valid(&run));
+    assert!(caveat(&run, "answered rightly").starts_with("In 54 cells"));
+    assert!(judge(&run).caveats.len() <= 10);
+}
+
+#[test]
+fn connections_that_are_made_for_each_request_are_never_idle() {
+    let mut run = grid(1);
+    for observation in run
+        .observations
+        .iter_mut()
+        .filter(|o| o.cell.ends_with("-new"))
+    {
+        half_idle(synthetic::measured_of(observation));
+    }
+    assert!(is_silent_about(&run, "were idle"));
+}
+
+#[test]
+fn a_generator_that_was_the_limit_of_many_cells_is_told_once() {
+    let mut run = grid(1);
+    every_trial(&mut run, |m| {
+        m.load.generator_cpu.system_ns = synthetic::ELAPSED_NS * 97 / 100;
+        m.server.cpu.system_ns = synthetic::ELAPSED_NS / 2;
+        m.server.cpu.user_ns = 0;
+    });
+    let caveat = caveat(&run, "was the limit");
+    assert!(
+        caveat.contains("in 52 cells") && caveat.contains("CPU time per request"),
+        "the floor is in no comparison: {caveat}"
+    );
+    assert!(is_silent_about(&stevens_held_back(), "was the limit"));
+}
+
+/// Where CPU time is the question, it does not matter who was the limit.
+fn stevens_held_back() -> Run {
+    let mut run = stevens(1);
+    every_trial(&mut run, |m| {
+        m.load.generator_cpu.system_ns = synthetic::ELAPSED_NS * 97 / 100;
+    });
+    run
+}
+
 #[test]
 fn a_run_without_a_measured_trial_is_invalid_and_still_judged() {
     let mut run = typical(2);
@@ -143,9 +214,9 @@ fn trials_that_could_not_be_made_are_not_missed_in_a_partial_run() {
     replace(&mut run, "node-single", &not_found());
     replace(&mut run, "node-cluster", &not_found());
     assert!(is_silent_about(&run, "trials were made"));
-    let caveat = caveat(&run, "Guest node-single was not measured");
+    let caveat = caveat(&run, "Not measured: node-single and node-cluster with 2");
     assert!(
-        caveat.contains("node not found, install it with: apt-get install nodejs."),
+        caveat.contains("(node not found, install it with: apt-get install nodejs)."),
         "{caveat}"
     );
     assert!(valid(&run));

@@ -210,7 +210,7 @@ fn words_from_outside_stay_in_their_place() {
 fn cells_that_stand_alone_drown_no_comment_and_are_there_for_programs() {
     let run = grid(3);
     let text = exported(&run, ExportFormat::Markdown);
-    assert!(text.starts_with("## Ten Counters: Line by line"), "{text}");
+    assert!(text.starts_with("## Ten Counters: Like for like"), "{text}");
     assert!(!text.contains("| grid-"), "{text}");
     let metrics = parsed(&run, ExportFormat::Bencher);
     assert!(metrics["grid-process-evented-shared-keep"].is_object());

@@ -3,7 +3,7 @@
 mod synthetic;
 
 use reports::{Run, judge};
-use schema::{Accept, Grid, GridRow, Outcome, Reuse, Standing, Style, Verdict, Worker};
+use schema::{Accept, Grid, GridRow, Metric, Outcome, Reuse, Standing, Style, Verdict, Worker};
 use synthetic::{
     designs::{FLOOR_NS, MUTEX_COST, PROCESSES_OVER_THREADS, SHARED_NS, grid},
     failure, typical,
@@ -255,7 +255,8 @@ fn pages_show_figures_reasons_and_verdicts_of_the_grid() {
             "4.55",
             "cannot be: a task is a piece",
             "processes serve 1.100 times",
-            "Of 10 lines",
+            "Of 10 lines, processes serve more in ten and threads in none.",
+            "They differ most in",
             "Apache's prefork",
         ] {
             assert!(
@@ -275,7 +276,10 @@ fn pages_show_figures_reasons_and_verdicts_of_the_grid() {
             .markdown
             .contains(r"every trial failed: exit &lt;code&gt; 1 \| see its stderr")
     );
-    for text in ["1.100 ✓ better", "the limit, not judged"] {
+    for text in [
+        "1.100 ✓ better",
+        "the limit: 2.00 µs of CPU each, at least ",
+    ] {
         assert!(pages.chart("grid-keep-alive").contains(text), "{text}");
     }
     assert!(
@@ -286,9 +290,85 @@ fn pages_show_figures_reasons_and_verdicts_of_the_grid() {
 }
 
 #[test]
-fn a_run_of_the_grid_alone_answers_line_by_line() {
+fn a_run_of_the_grid_alone_answers_like_for_like() {
     let run = grid(3);
-    let answer = "Line by line: processes serve more in 22 of 22, threads in 0.";
+    let answer = "Like for like, processes win in 22 of 22 ways to serve, threads in 0.";
     assert!(reports::summary(&run, &judge(&run)).starts_with(answer));
     assert!(synthetic::pages::Pages::of(&run).html.contains(answer));
+}
+
+/// Every server of new connections, or the first few of them, could do more than the generator asked.
+fn held_back(cells: impl Fn(&str) -> bool) -> Run {
+    let mut run = grid(5);
+    for observation in run.observations.iter_mut().filter(|o| cells(&o.cell)) {
+        let load = &mut synthetic::measured_of(observation).load;
+        load.generator_cpu.system_ns = synthetic::ELAPSED_NS * 97 / 100;
+        load.generator_cpu.user_ns = 0;
+        let server = &mut synthetic::measured_of(observation).server;
+        server.cpu.system_ns /= 4;
+        server.cpu.user_ns /= 4;
+    }
+    run
+}
+
+#[test]
+fn where_the_generator_was_the_limit_of_a_row_cpu_time_decides_it() {
+    let run = held_back(|cell| cell == "grid-thread-evented-shared-keep");
+    let grid = judged(&run);
+    let limited = row(&grid, Style::Evented, Accept::Shared, Reuse::KeepAlive);
+    assert_eq!(limited.judged_by, Metric::CpuPerRequest);
+    assert_eq!(limited.judged().unwrap().verdict, Verdict::Worse);
+    assert!(
+        limited
+            .sentence
+            .contains("judged by CPU time and not by throughput, as the load generator was the limit (it used 97 %"),
+        "{}",
+        limited.sentence
+    );
+    let other = row(&grid, Style::Evented, Accept::Reuseport, Reuse::KeepAlive);
+    assert_eq!(other.judged_by, Metric::Throughput);
+    assert_eq!(other.judged().unwrap().verdict, Verdict::Better);
+    let pages = synthetic::pages::Pages::of(&run);
+    let chart = pages.chart("grid-keep-alive");
+    assert!(chart.contains("at least 179.9k/s"), "{chart}");
+    assert!(chart.contains("judged by CPU"));
+    let told = "By throughput (10 lines), processes serve more in ten and threads in none; by CPU time (1 line), processes take less CPU time for a request in none and threads in one.";
+    assert!(pages.markdown.contains(told), "{}", pages.markdown);
+}
+
+#[test]
+fn where_it_was_the_limit_of_most_cells_cpu_time_is_the_main_figure_of_all() {
+    let run = held_back(|cell| cell.ends_with("-new") && !cell.contains("blocking-handoff"));
+    let verdicts = judge(&run);
+    let grid = verdicts.grid.as_ref().unwrap();
+    for row in &grid.rows {
+        let by = match row.reuse {
+            Reuse::KeepAlive => Metric::Throughput,
+            Reuse::NewConnection => Metric::CpuPerRequest,
+        };
+        assert_eq!(row.judged_by, by, "{}", row.sentence);
+    }
+    let free = row(grid, Style::Blocking, Accept::Handoff, Reuse::NewConnection);
+    assert!(
+        free.sentence
+            .contains("the limit of most rows of this matrix"),
+        "{}",
+        free.sentence
+    );
+    let bound = |id: &str| {
+        let row = verdicts.estimates.iter().find(|row| row.cell == id);
+        row.unwrap().throughput_at_least
+    };
+    assert!(bound("grid-thread-evented-shared-new"));
+    assert!(
+        !bound("grid-thread-blocking-handoff-new") && !bound("grid-thread-evented-shared-keep")
+    );
+    let pages = synthetic::pages::Pages::of(&run);
+    assert!(
+        pages
+            .html
+            .contains("the load generator was the limit of most lines")
+    );
+    assert!(pages.chart("grid-new-connections").contains("at least "));
+    assert!(!pages.chart("grid-keep-alive").contains("judged by CPU"));
 }

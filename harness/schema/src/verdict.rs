@@ -60,6 +60,8 @@ pub struct Estimates {
     pub trials: u32,
     /// Completed requests per second.
     pub throughput_per_s: Estimate,
+    /// The load generator was the limit and not the server, which can serve at least so much.
+    pub throughput_at_least: bool,
     /// Server CPU time in user mode per completed request.
     pub user_ns_per_request: Estimate,
     /// Server CPU time in the kernel per completed request.

@@ -93,7 +93,8 @@ impl Rows {
             self.canvas
                 .line(&[(x, self.top - 4), (x, bottom + 2)], stroke);
             let label = show(tick);
-            let half = text_width(&label, SMALL) / 2;
+            // Some fonts are wider than is thought.
+            let half = text_width(&label, SMALL) / 2 + 4;
             let x = x.clamp(half, self.format.width() - half);
             if x - half < free {
                 continue;

@@ -3,6 +3,7 @@
 use schema::Cell;
 
 use crate::{
+    groups::{experiment, server},
     measurements::Measurements,
     trials::{Trial, Trials},
 };
@@ -35,12 +36,15 @@ pub(crate) fn held_back(measurements: &Measurements<'_>, cell: &Cell) -> Option<
     limited.then_some(shares)
 }
 
-/// The busiest that the generator ever was while a server could have done more, and in which cell:
-/// a server at its quota is not held back by anyone.
+/// The busiest that the generator ever was while a server could have done more, and in which cell of
+/// those whose throughput is a figure: a server at its quota is not held back by anyone.
 pub(super) fn busiest_generator<'a>(measurements: &Measurements<'a>) -> Option<(f64, &'a Cell)> {
     let plan = &measurements.run.plan;
     measurements
         .all()
+        // The floor is in no comparison, and meant to be faster than any load.
+        .filter(|(cell, ..)| cell.server != server::FLOOR)
+        .filter(|(cell, ..)| experiment::shows_throughput(&cell.experiment))
         .filter(|(cell, _, trial)| {
             let given = trial.given_over_quota(cell);
             given.is_none_or(|given| given < BUSY_SERVER)

@@ -3,6 +3,7 @@
 use analysis::{Sample, estimate};
 use schema::{Accept, AtShare, Cell, Cores, Estimate, Estimates, LatencyQuantiles};
 
+use super::bottleneck::held_back;
 use crate::{
     measurements::Measurements,
     trials::{Trial, Trials},
@@ -13,16 +14,20 @@ pub(super) fn estimates(measurements: &Measurements<'_>) -> Vec<Estimates> {
     let plan = &measurements.run.plan;
     plan.cells
         .iter()
-        .filter_map(|cell| row(cell, &measurements.trials(&cell.id), plan.seed))
+        .filter_map(|cell| {
+            let at_least = held_back(measurements, cell).is_some();
+            row(cell, &measurements.trials(&cell.id), at_least, plan.seed)
+        })
         .collect()
 }
 
-fn row<'a>(cell: &Cell, trials: &Trials<'a>, seed: u64) -> Option<Estimates> {
+fn row<'a>(cell: &Cell, trials: &Trials<'a>, at_least: bool, seed: u64) -> Option<Estimates> {
     let mean = |figure: fn(Trial<'a>) -> f64| mean(trials, seed, |trial| Some(figure(trial)));
     Some(Estimates {
         cell: cell.id.clone(),
         trials: u32::try_from(trials.len()).ok()?,
         throughput_per_s: mean(Trial::throughput_per_s)?,
+        throughput_at_least: at_least,
         user_ns_per_request: mean(Trial::user_ns_per_request)?,
         system_ns_per_request: mean(Trial::system_ns_per_request)?,
         cpu_ns_per_request: mean(Trial::cpu_ns_per_request)?,

@@ -2,10 +2,12 @@
 
 mod cores;
 mod designs;
+mod gathered;
 mod load;
 mod noise;
 mod trials;
 
+pub(super) use self::gathered::{a_few, gathered, in_experiment};
 use super::self_checks;
 use crate::measurements::Measurements;
 
@@ -33,7 +35,7 @@ impl Finding {
     }
 }
 
-/// Every finding, gravest first.
+/// Every finding: what breaks a rule first, then what bears on most figures.
 pub(super) fn findings(measurements: &Measurements<'_>) -> Vec<Finding> {
     let run = measurements.run;
     let mut findings = Vec::new();
@@ -41,25 +43,26 @@ pub(super) fn findings(measurements: &Measurements<'_>) -> Vec<Finding> {
     findings.extend(self_checks::broken_rules(run));
     findings.extend(cores::undeclared_overlap(run));
     findings.extend(load::limited_headline(measurements));
-    findings.sort_by_key(|finding| !finding.breaks_a_rule);
     findings.extend(noise::debug_build(run));
     findings.extend(trials::partial_run(run));
-    findings.extend(trials::spent_budgets(run));
     findings.extend(trials::few_trials(measurements));
+    findings.extend(trials::spent_budgets(run));
+    findings.extend(load::busy_generator(measurements));
+    findings.extend(self_checks::idle_connections(run));
+    findings.extend(cores::shared_cpus(run));
+    findings.extend(noise::marked(measurements));
+    findings.extend(noise::host(measurements));
+    findings.extend(noise::other_programs(measurements));
     findings.extend(cores::emulated_cores(run));
     findings.extend(cores::more_workers_than_cpus(run));
-    findings.extend(cores::shared_cpus(run));
-    findings.extend(cores::borrowed_cpus(run));
-    findings.extend(load::busy_generator(measurements));
     findings.extend(designs::more_than_the_worker_differs(run));
     findings.extend(load::closed_loop(run));
     findings.extend(load::idle_workers(run));
     findings.extend(trials::stops(run));
-    findings.extend(noise::marked(measurements));
-    findings.extend(noise::stolen_from_generator(run));
-    findings.extend(noise::taken_from_servers(measurements));
-    findings.extend(noise::machine(run));
+    findings.extend(cores::borrowed_cpus(run));
+    findings.extend(noise::governor(run));
     findings.extend(noise::strange_calibration(run));
     findings.extend(trials::not_measured(run));
+    findings.sort_by_key(|finding| !finding.breaks_a_rule);
     findings
 }

@@ -4,21 +4,28 @@
 //! A cell of the grid is one of this project's servers that is named by its model. What is named
 //! otherwise stands beside the grid: variants (the model's name with something behind), guests, and
 //! the floor, which is a limit and in no verdict.
+//!
+//! A connection costs the client as much as the server, so that with a new one for each request the
+//! load generator often is the limit. Throughput then says nothing of the servers and CPU time per
+//! request does, in a row where either cell was held back, and in all rows where most rows have such a
+//! cell: so that a matrix has one main figure.
+
+mod words;
 
 use schema::{
     Accept, BesideGuest, Cell, Grid, GridRow, Metric, Model, Origin, Place, PolicyCost, Reference,
     Reuse, Standing, Style, Worker,
 };
 
+use self::words::ByCpu;
 use super::{
+    bottleneck::{HeldBack, held_back},
     comparisons::{Told, told},
     pairs::Pair,
     ratios::ratio,
-    sentences::evidence,
-    standing::{absence, standing},
+    standing::standing,
 };
 use crate::{
-    figures,
     groups::{experiment, lifetime, server},
     measurements::Measurements,
     trials::Trial,
@@ -89,10 +96,7 @@ impl<'a> Judge<'_, 'a> {
             worker: Worker::Thread,
             ..process
         };
-        let of = |model: Model| self.cell(&name_of(model), reuse);
-        let pair = of(thread)
-            .zip(of(process))
-            .map(|(reference, subject)| Pair { reference, subject });
+        let pair = self.pair(process, reuse);
         let told = |metric| {
             let setting = lifetime(reuse);
             pair.and_then(|pair| told(self.measurements, pair, metric, Some(setting)))
@@ -100,9 +104,11 @@ impl<'a> Judge<'_, 'a> {
         let (throughput, cpu) = (told(Metric::Throughput), told(Metric::CpuPerRequest));
         let standings = [process, thread].map(|model| self.standing(model, reuse));
         let name = format!("{}/{}, {}", process.style, process.accept, lifetime(reuse));
-        let sentence = match (&throughput, &cpu) {
-            (Some(throughput), Some(cpu)) => compared(&name, throughput, cpu),
-            _ => not_compared(&name, &standings),
+        let why = self.why_by_cpu(pair, reuse);
+        let sentence = match (&throughput, &cpu, why) {
+            (Some(throughput), Some(cpu), None) => words::by_throughput(&name, throughput, cpu),
+            (Some(_), Some(cpu), Some(why)) => words::by_cpu(&name, cpu, why),
+            _ => words::not_compared(&name, &standings),
         };
         let [process_stands, thread_stands] = standings;
         GridRow {
@@ -113,8 +119,45 @@ impl<'a> Judge<'_, 'a> {
             thread: thread_stands,
             throughput: throughput.map(|told| told.comparison),
             cpu: cpu.map(|told| told.comparison),
+            judged_by: why.map_or(Metric::Throughput, |_| Metric::CpuPerRequest),
             sentence,
         }
+    }
+
+    /// Why CPU time per request decides and not throughput, where it does.
+    fn why_by_cpu(&self, pair: Option<Pair<'_>>, reuse: Reuse) -> Option<ByCpu> {
+        match self.limit(pair) {
+            Some(limit) => Some(ByCpu::InThisRow(limit)),
+            None => self.most_are_limited(reuse).then_some(ByCpu::InMostRows),
+        }
+    }
+
+    /// The generator's limit in either cell.
+    fn limit(&self, pair: Option<Pair<'_>>) -> Option<HeldBack> {
+        let Pair { subject, reference } = pair?;
+        let mut cells = [subject, reference].into_iter();
+        cells.find_map(|cell| held_back(self.measurements, cell))
+    }
+
+    /// Whether the generator was the limit in most rows that can be compared.
+    fn most_are_limited(&self, reuse: Reuse) -> bool {
+        let measured = |cell: &Cell| !self.measurements.trials(&cell.id).is_empty();
+        let pairs = schema::GRID
+            .iter()
+            .filter(|place| place.model.worker == Worker::Process)
+            .filter_map(|place| self.pair(place.model, reuse))
+            .filter(|pair| measured(pair.subject) && measured(pair.reference));
+        let limits: Vec<bool> = pairs.map(|pair| self.limit(Some(pair)).is_some()).collect();
+        2 * limits.iter().filter(|limited| **limited).count() > limits.len()
+    }
+
+    /// Processes over threads, all else equal.
+    fn pair(&self, process: Model, reuse: Reuse) -> Option<Pair<'a>> {
+        let of = |worker| self.cell(&name_of(Model { worker, ..process }), reuse);
+        Some(Pair {
+            reference: of(Worker::Thread)?,
+            subject: of(Worker::Process)?,
+        })
     }
 
     fn standing(&self, model: Model, reuse: Reuse) -> Standing {
@@ -194,41 +237,4 @@ impl<'a> Judge<'_, 'a> {
         let setting = lifetime(pair.subject.reuse);
         told(self.measurements, pair, metric, Some(setting))
     }
-}
-
-fn compared(name: &str, throughput: &Told, cpu: &Told) -> String {
-    let part = |told: &Told| {
-        format!(
-            "({}): {}",
-            evidence(&told.comparison),
-            told.outcome.as_str()
-        )
-    };
-    format!(
-        "{name}: processes serve {} times what threads serve {}; a request takes {} times the CPU time {}.",
-        figures::ratio(&throughput.comparison.ratio),
-        part(throughput),
-        figures::ratio(&cpu.comparison.ratio),
-        part(cpu),
-    )
-}
-
-fn not_compared(name: &str, standings: &[Standing; 2]) -> String {
-    let whys: Vec<String> = ["processes", "threads"]
-        .into_iter()
-        .zip(standings)
-        .filter_map(|(who, standing)| Some((who, absence(standing)?)))
-        .map(|(who, why)| format!("{who} {why}"))
-        .collect();
-    let why = match &standings {
-        [
-            Standing::Refused { reason: one },
-            Standing::Refused { reason: other },
-        ] if one == other => {
-            format!("neither can be: {one}")
-        }
-        _ if whys.is_empty() => "no block measured both".to_owned(),
-        _ => whys.join("; "),
-    };
-    format!("{name}: nothing to compare ({why}).")
 }

@@ -2,12 +2,15 @@
 
 use std::collections::BTreeMap;
 
-use schema::{Cell, LoadResult, Outcome};
+use schema::{Cell, LoadResult, Outcome, Reuse};
 
-use super::{bottleneck::BUSY_SERVER, findings::Finding};
+use super::{
+    bottleneck::BUSY_SERVER,
+    findings::{Finding, a_few, gathered, in_experiment},
+};
 use crate::{
     Run,
-    groups::{counted, in_words},
+    groups::{counted, experiment, in_words},
     trials::Trial,
 };
 
@@ -25,7 +28,6 @@ pub(super) fn broken_rules(run: &Run) -> Vec<Finding> {
     findings.extend(counts_that_do_not_add_up(run));
     findings.extend(empty_windows(run));
     findings.extend(littles_law(run));
-    findings.extend(idle_connections(run));
     findings
 }
 
@@ -50,101 +52,200 @@ fn failed_trials(run: &Run) -> Option<Finding> {
         Finding::broken(format!(
             "{} of {made} {failed} ({}), so what was measured may be the luckier part; each failure is listed with its reason.",
             counted(failures.len(), "trial"),
-            cells.join(", ")
+            a_few(&cells)
         ))
     })
 }
 
-fn wrong_answers(run: &Run) -> Vec<Finding> {
-    let mut by_cell: BTreeMap<&str, (&Cell, u64, u64, Option<&str>)> = BTreeMap::new();
-    for (cell, _, measured) in run.measured() {
-        let load = &measured.load;
-        let seen = by_cell.entry(&cell.id).or_insert((cell, 0, 0, None));
-        for load in [Some(load), measured.then.as_ref().map(|then| &then.load)] {
-            let Some(load) = load else { continue };
-            seen.1 += load.errors;
-            seen.2 += load.timeouts;
-            seen.3 = seen
-                .3
-                .or(load.error_kinds.first().map(|kind| kind.first.as_str()));
-        }
-    }
-    by_cell
-        .into_values()
-        .filter(|(_, errors, timeouts, _)| errors + timeouts > 0)
-        .map(|(cell, errors, timeouts, first)| {
-            let first = first.map(|f| format!("; the first: {f}")).unwrap_or_default();
-            Finding::broken(format!(
-                "{} did not answer everything rightly and in time: {errors} errors and {timeouts} timeouts{first}.",
-                in_words(cell)
-            ))
-        })
-        .collect()
+/// Answers that were wrong or late, over all trials of a cell.
+struct Wrong<'a> {
+    cell: &'a Cell,
+    errors: u64,
+    timeouts: u64,
+    first: Option<&'a str>,
 }
 
-fn counts_that_do_not_add_up(run: &Run) -> Vec<Finding> {
-    let adds_up = |load: &LoadResult| {
+fn wrong_answers(run: &Run) -> Option<Finding> {
+    let mut by_cell: BTreeMap<&str, Wrong<'_>> = BTreeMap::new();
+    for (cell, _, measured) in run.measured() {
+        let seen = by_cell.entry(&cell.id).or_insert(Wrong {
+            cell,
+            errors: 0,
+            timeouts: 0,
+            first: None,
+        });
+        let after = measured.then.as_ref().map(|then| &then.load);
+        for load in [Some(&measured.load), after].into_iter().flatten() {
+            seen.errors += load.errors;
+            seen.timeouts += load.timeouts;
+            let first = load.error_kinds.first().map(|kind| kind.first.as_str());
+            seen.first = seen.first.or(first);
+        }
+    }
+    by_cell.retain(|_, seen| seen.errors + seen.timeouts > 0);
+    let found: Vec<Wrong<'_>> = by_cell.into_values().collect();
+    let count = |wrong: &Wrong<'_>| {
+        let first = wrong.first.map(|f| format!("; the first: {f}"));
+        format!(
+            "{} and {}{}",
+            counted(usize::try_from(wrong.errors).unwrap_or(usize::MAX), "error"),
+            counted(
+                usize::try_from(wrong.timeouts).unwrap_or(usize::MAX),
+                "timeout"
+            ),
+            first.unwrap_or_default()
+        )
+    };
+    gathered(
+        &found,
+        |wrong| (wrong.errors + wrong.timeouts) as f64,
+        |wrong| {
+            format!(
+                "{} did not answer everything rightly and in time: {}.",
+                in_words(wrong.cell),
+                count(wrong)
+            )
+        },
+        |many, worst| {
+            format!(
+                "In {many} cells not everything was answered rightly and in time, worst with {}: {}.",
+                in_experiment(worst.cell),
+                count(worst)
+            )
+        },
+    )
+    .map(Finding::broken)
+}
+
+fn counts_that_do_not_add_up(run: &Run) -> Option<Finding> {
+    let accounted = |load: &LoadResult| {
         load.completed
             .checked_add(load.errors)
             .and_then(|sum| sum.checked_add(load.timeouts))
             .and_then(|sum| sum.checked_add(load.unfinished))
-            == Some(load.offered)
     };
-    run.measured()
-        .filter(|(_, _, measured)| !adds_up(&measured.load))
-        .map(|(cell, block, measured)| {
-            let load = &measured.load;
-            Finding::broken(format!(
-                "The load generator lost count of {} in block {block}: {} requests were offered, but {} completed + {} errors + {} timeouts + {} unfinished were accounted for.",
-                in_words(cell), load.offered, load.completed, load.errors, load.timeouts, load.unfinished
-            ))
-        })
-        .collect()
+    let found: Vec<(&Cell, u32, &LoadResult)> = run
+        .measured()
+        .map(|(cell, block, measured)| (cell, block, &measured.load))
+        .filter(|(.., load)| accounted(load) != Some(load.offered))
+        .collect();
+    let count = |&(cell, block, load): &(&Cell, u32, &LoadResult)| {
+        format!(
+            "{} in block {block}: {} requests were offered, but {} completed + {} errors + {} timeouts + {} unfinished were accounted for",
+            in_words(cell),
+            load.offered,
+            load.completed,
+            load.errors,
+            load.timeouts,
+            load.unfinished
+        )
+    };
+    gathered(
+        &found,
+        |(.., load)| {
+            let accounted = accounted(load).unwrap_or(u64::MAX);
+            accounted.abs_diff(load.offered) as f64
+        },
+        |one| format!("The load generator lost count of {}.", count(one)),
+        |many, worst| {
+            format!(
+                "The load generator lost count in {many} trials, worst of {}.",
+                count(worst)
+            )
+        },
+    )
+    .map(Finding::broken)
 }
 
-fn empty_windows(run: &Run) -> Vec<Finding> {
-    run.measured()
+fn empty_windows(run: &Run) -> Option<Finding> {
+    let found: Vec<(&Cell, u32)> = run
+        .measured()
         .filter(|(_, _, measured)| Trial::new(measured).is_none())
-        .map(|(cell, block, _)| {
-            Finding::broken(format!(
+        .map(|(cell, block, _)| (cell, block))
+        .collect();
+    gathered(
+        &found,
+        |_| 0.0,
+        |(cell, block)| {
+            format!(
                 "{} completed no request in block {block}, so that trial has no figures.",
                 in_words(cell)
-            ))
-        })
-        .collect()
+            )
+        },
+        |many, (cell, block)| {
+            format!(
+                "{many} trials completed no request and have no figures, one of them that of {} in block {block}.",
+                in_experiment(cell)
+            )
+        },
+    )
+    .map(Finding::broken)
+}
+
+/// Busy connections, counted and expected.
+struct Busy<'a> {
+    cell: &'a Cell,
+    counted: f64,
+    expected: f64,
+}
+
+impl Busy<'_> {
+    fn off(&self) -> f64 {
+        (self.expected - self.counted).abs() / self.counted.max(f64::MIN_POSITIVE)
+    }
 }
 
 /// The clocks and the counts must agree with each other.
-fn littles_law(run: &Run) -> Vec<Finding> {
-    let mut worst: BTreeMap<&str, (&Cell, f64, f64)> = BTreeMap::new();
+fn littles_law(run: &Run) -> Option<Finding> {
+    let mut worst: BTreeMap<&str, Busy<'_>> = BTreeMap::new();
     for (cell, trial) in closed_loops(run) {
-        let (counted, expected) = (trial.busy_completed(), trial.busy_by_littles_law());
-        let off = (expected - counted).abs() / counted.max(f64::MIN_POSITIVE);
-        let known = worst
-            .get(cell.id.as_str())
-            .map_or(0.0, |&(_, counted, expected)| {
-                (expected - counted).abs() / counted.max(f64::MIN_POSITIVE)
-            });
-        if off > LITTLE_TOLERANCE && off > known {
-            worst.insert(&cell.id, (cell, counted, expected));
+        let busy = Busy {
+            cell,
+            counted: trial.busy_completed(),
+            expected: trial.busy_by_littles_law(),
+        };
+        let known = worst.get(cell.id.as_str()).map_or(0.0, Busy::off);
+        if busy.off() > LITTLE_TOLERANCE && busy.off() > known {
+            worst.insert(&cell.id, busy);
         }
     }
-    worst
-        .into_values()
-        .map(|(cell, counted, expected)| {
-            Finding::broken(format!(
-                "Little's law fails for {}: throughput times mean service time gives {expected:.1} busy connections, and {counted:.1} were counted.",
-                in_words(cell)
-            ))
-        })
-        .collect()
+    let found: Vec<Busy<'_>> = worst.into_values().collect();
+    let count = |busy: &Busy<'_>| {
+        format!(
+            "throughput times mean service time gives {:.1} busy connections, and {:.1} were counted",
+            busy.expected, busy.counted
+        )
+    };
+    gathered(
+        &found,
+        Busy::off,
+        |busy| {
+            format!(
+                "Little's law fails for {}: {}.",
+                in_words(busy.cell),
+                count(busy)
+            )
+        },
+        |many, busy| {
+            format!(
+                "Little's law fails for {many} cells, worst for {}: {}.",
+                in_experiment(busy.cell),
+                count(busy)
+            )
+        },
+    )
+    .map(Finding::broken)
 }
 
-/// In a closed loop every connection is busy all the time, but for the generator's own pauses: it
-/// reads all answers at hand before it sends again.
-fn idle_connections(run: &Run) -> Vec<Finding> {
+/// In a closed loop over kept connections every connection is busy all the time, but for the
+/// generator's own pauses: it reads all answers at hand before it sends again. A connection that is
+/// made for each request has none under way while it is made, whoever is the slower.
+pub(super) fn idle_connections(run: &Run) -> Option<Finding> {
     let mut least: BTreeMap<&str, (&Cell, f64)> = BTreeMap::new();
-    for (cell, trial) in closed_loops(run) {
+    let kept = |(cell, _): &(&Cell, Trial<'_>)| {
+        cell.reuse == Reuse::KeepAlive && experiment::shows_throughput(&cell.experiment)
+    };
+    for (cell, trial) in closed_loops(run).filter(kept) {
         let busy = trial.busy_connections();
         let all = f64::from(cell.connections.max(1));
         // A worker that used up its quota was kept waiting by nobody.
@@ -156,15 +257,24 @@ fn idle_connections(run: &Run) -> Vec<Finding> {
             seen.1 = seen.1.min(busy);
         }
     }
-    least
-        .into_values()
-        .map(|(cell, busy)| {
-            Finding::caveat(format!(
+    let found: Vec<(&Cell, f64)> = least.into_values().collect();
+    gathered(
+        &found,
+        |(cell, busy)| -busy / f64::from(cell.connections.max(1)),
+        |(cell, busy)| {
+            format!(
                 "Connections to {} were idle for part of the time: {busy:.1} of {} were busy on average in the worst trial, so the load generator kept the server waiting and its throughput is a lower bound.",
                 in_words(cell), cell.connections
-            ))
-        })
-        .collect()
+            )
+        },
+        |many, (cell, busy)| {
+            format!(
+                "In {many} cells connections were idle for part of the time, so the load generator kept the server waiting and throughput there is a lower bound: worst was {}, with {busy:.1} of {} busy on average.",
+                in_experiment(cell), cell.connections
+            )
+        },
+    )
+    .map(Finding::caveat)
 }
 
 fn closed_loops(run: &Run) -> impl Iterator<Item = (&Cell, Trial<'_>)> {

@@ -1,5 +1,7 @@
 //! The answer in a few figures.
 
+mod alone;
+
 use schema::{
     Comparison, Cores, Estimate, Headline as MainAnswer, HeadlineKind, Metric, Verdict, Verdicts,
 };
@@ -19,8 +21,9 @@ pub(super) struct Headline<'a> {
     pub(super) cpu: Option<Answer<'a>>,
     /// The most workers against one of the same server, in throughput.
     pub(super) growth: Vec<Answer<'a>>,
-    /// What the grid says, where it alone was asked.
-    line_by_line: Option<String>,
+    /// What experiments that stand alone say, where none was asked but them: a short sentence, and one
+    /// or more for each.
+    alone: Option<(String, Vec<String>)>,
     valid: bool,
 }
 
@@ -47,7 +50,9 @@ impl<'a> Headline<'a> {
             Self::of_main_answers(verdicts)
         };
         headline.cpu = headline.cpu_beside(run, verdicts);
-        headline.line_by_line = line_by_line(verdicts);
+        if headline.answers().next().is_none() {
+            headline.alone = alone::answer(verdicts);
+        }
         headline
     }
 
@@ -62,7 +67,7 @@ impl<'a> Headline<'a> {
             throughput: of_kind(|kind| kind == HeadlineKind::ProcessesOverThreads).next(),
             cpu: None,
             growth: of_kind(|kind| kind != HeadlineKind::ProcessesOverThreads).collect(),
-            line_by_line: None,
+            alone: None,
             valid: verdicts.valid,
         }
     }
@@ -106,7 +111,7 @@ impl<'a> Headline<'a> {
             }),
             cpu: None,
             growth: growth.collect(),
-            line_by_line: None,
+            alone: None,
             valid: verdicts.valid,
         }
     }
@@ -150,11 +155,16 @@ impl<'a> Headline<'a> {
             }
             (Some(Verdict::Equivalent), _) => "Processes and threads serve the same.",
             (Some(Verdict::Undecided), _) => "This run cannot tell processes from threads.",
-            (None, _) => self
-                .line_by_line
-                .as_deref()
-                .unwrap_or("Processes and threads were not compared in this run."),
+            (None, _) => self.alone.as_ref().map_or(
+                "Processes and threads were not compared in this run.",
+                |(answer, _)| answer.as_str(),
+            ),
         }
+    }
+
+    /// What there is to say without a figure of its own, in whole sentences.
+    pub(super) fn remarks(&self) -> &[String] {
+        self.alone.as_ref().map_or(&[], |(_, remarks)| remarks)
     }
 
     /// Every figure, in the order in which they are told.
@@ -212,32 +222,12 @@ impl<'a> Answer<'a> {
     }
 }
 
-/// How processes and threads compare in throughput, over all lines of the grid.
-fn line_by_line(verdicts: &Verdicts) -> Option<String> {
-    let rows = &verdicts.grid.as_ref()?.rows;
-    let compared: Vec<&Comparison> = rows
-        .iter()
-        .filter_map(|row| row.throughput.as_ref())
-        .collect();
-    let count = |wanted: Verdict| {
-        let of_kind = compared.iter().filter(|c| c.verdict == wanted);
-        of_kind.count()
-    };
-    (!compared.is_empty()).then(|| {
-        format!(
-            "Line by line: processes serve more in {} of {}, threads in {}.",
-            count(Verdict::Better),
-            compared.len(),
-            count(Verdict::Worse)
-        )
-    })
-}
-
 /// The answer in one short sentence, and each figure of it in one.
 pub(crate) fn in_sentences(run: &Run, verdicts: &Verdicts) -> (String, Vec<String>) {
     let headline = Headline::new(run, verdicts);
     let sentences = headline.answers().map(|answer| capital(answer.sentence()));
-    (headline.answer(), sentences.collect())
+    let remarks = headline.remarks().iter().cloned();
+    (headline.answer(), sentences.chain(remarks).collect())
 }
 
 fn who(server: &str) -> &str {

@@ -12,6 +12,7 @@ use self::tables::{typeset, verdict_badge};
 use super::{
     GroupPages,
     headline::{Answer, Headline},
+    order::{Block, in_order},
     provenance::{self, Fact},
     sections as words,
 };
@@ -24,6 +25,9 @@ use crate::{
 
 /// Nothing may be loaded or run; only the page's own style applies.
 const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'";
+
+/// More are not read; the rest is folded away.
+const CAVEATS: usize = 10;
 
 pub(super) fn page(
     run: &Run,
@@ -48,9 +52,13 @@ pub(super) fn page(
                 main {
                     (caveats(verdicts))
                     (story::story(run))
-                    @for group in groups { (group_section(run, verdicts, group)) }
-                    @for section in alone { (sections::section(section)) }
-                    (tables::comparisons(run, verdicts))
+                    @for block in in_order(groups, alone) {
+                        @match block {
+                            Block::Group(group) => { (group_section(run, verdicts, group)) },
+                            Block::Section(section) => { (sections::section(section)) },
+                        }
+                    }
+                    @if !groups.is_empty() { (tables::comparisons(run, verdicts)) }
                     @if let Some(fidelity) = words::fidelity(run, verdicts) { (sections::section(&fidelity)) }
                     (sections::section(&words::calibration(verdicts)))
                     (not_measured(run))
@@ -91,6 +99,7 @@ fn header(run: &Run, verdicts: &Verdicts, headline: &Headline<'_>) -> Markup {
                 }
             }
             @for answer in headline.answers() { p.lead { (typeset(answer.sentence())) } }
+            @for remark in headline.remarks() { p { (typeset(remark)) } }
             @if headline.answers().next().is_some() {
                 div.cards { @for answer in headline.answers() { (card(answer)) } }
             }
@@ -123,11 +132,19 @@ fn card(answer: &Answer<'_>) -> Markup {
 }
 
 fn caveats(verdicts: &Verdicts) -> Markup {
+    let all = &verdicts.caveats;
+    let (first, rest) = all.split_at(all.len().min(CAVEATS));
     html! {
         @if !verdicts.caveats.is_empty() {
             section.caveats aria-labelledby="caveats" {
                 h2 #caveats { "What to know before quoting this" }
-                ul { @for caveat in &verdicts.caveats { li { (typeset(caveat)) } } }
+                ul { @for caveat in first { li { (typeset(caveat)) } } }
+                @if !rest.is_empty() {
+                    details {
+                        summary { "And " (rest.len()) " more" }
+                        ul { @for caveat in rest { li { (typeset(caveat)) } } }
+                    }
+                }
             }
         }
     }

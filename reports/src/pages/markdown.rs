@@ -7,6 +7,7 @@ use schema::{Estimate, Verdicts};
 use super::{
     GroupPages,
     headline::{Headline, badge, by_theme, chance_note},
+    order::{Block, in_order},
     provenance::{self, Fact},
     sections::{self as words, Head, Part, Section, Table},
 };
@@ -34,17 +35,22 @@ pub(super) fn page(
     for answer in headline.answers() {
         page.line(&escaped(&capital(answer.sentence())));
     }
+    for remark in headline.remarks() {
+        page.line(&escaped(remark));
+    }
     if !verdicts.caveats.is_empty() {
         page.line("## What to know before quoting this");
         page.list(verdicts.caveats.iter().map(|caveat| escaped(caveat)));
     }
-    for group in groups {
-        group_section(&mut page, verdicts, group);
+    for block in in_order(groups, alone) {
+        match block {
+            Block::Group(group) => group_section(&mut page, verdicts, group),
+            Block::Section(section) => page.section(section),
+        }
     }
-    for section in alone {
-        page.section(section);
+    if !groups.is_empty() {
+        comparisons(&mut page, run, verdicts);
     }
-    comparisons(&mut page, run, verdicts);
     if let Some(fidelity) = words::fidelity(run, verdicts) {
         page.section(&fidelity);
     }
@@ -235,6 +241,10 @@ impl Page {
                 Part::List(items) => self.list(items.iter().map(|item| escaped(&capital(item)))),
                 Part::Table(table) => self.words(table),
                 Part::Heading(text) => self.line(&format!("### {}", escaped(text))),
+                Part::Folded(title, parts) => {
+                    self.line(&format!("### {}", escaped(title)));
+                    self.parts(parts);
+                }
                 Part::Chart(chart) => self.chart(chart, &chart.file_name()),
             }
         }

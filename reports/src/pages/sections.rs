@@ -12,9 +12,11 @@ mod stevens;
 use schema::{Estimate, Verdicts};
 
 pub(super) use self::{
+    balance::woken,
     calibration::calibration,
     experiments::experiments,
     fidelity::fidelity,
+    grid::told,
     scaling::{curves, scaling},
 };
 
@@ -52,6 +54,8 @@ pub(super) enum Part {
     Table(Table),
     /// A heading within the section.
     Heading(String),
+    /// What few will read: a page that can fold shows its title alone.
+    Folded(String, Vec<Part>),
     Chart(Chart),
 }
 

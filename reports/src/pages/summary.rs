@@ -32,6 +32,9 @@ pub fn summary(run: &Run, verdicts: &Verdicts) -> String {
     for answer in headline.answers() {
         let _ = writeln!(text, "- {}", capital(answer.sentence()));
     }
+    for remark in headline.remarks() {
+        let _ = writeln!(text, "- {remark}");
+    }
     let mut groups = group_panels(run, verdicts);
     // It is the instrument that they are about, and the pages tell it.
     groups.retain(|group| group.group.experiment != experiment::FIDELITY);

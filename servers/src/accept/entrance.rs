@@ -2,7 +2,7 @@
 //! cluster or the first thread of a pool, where they hand connections on or make a worker for each.
 //!
 //! It is watched only while there is a use for what arrives and a hope to get it. Where the kernel gives
-//! no connections for want of descriptors or memory, it is left alone for [`PAUSE`].
+//! no connections for want of descriptors or memory, it is left alone for `PAUSE`.
 
 use std::{
     fmt::Display,

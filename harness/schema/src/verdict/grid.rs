@@ -3,7 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Comparison, Estimate};
+use super::{Comparison, Estimate, Metric};
 use crate::{Accept, Reuse, Style, Worker};
 
 /// What was measured of the model grid. The floor is in none of its verdicts.
@@ -34,8 +34,22 @@ pub struct GridRow {
     pub throughput: Option<Comparison>,
     /// CPU time per request, processes over threads.
     pub cpu: Option<Comparison>,
+    /// Which of the two decides: CPU time per request where the load generator was the limit, in this
+    /// row or in most rows with connections that live so long, as throughput then tells nothing apart.
+    pub judged_by: Metric,
     /// What comes of the row, with its figures or the reason why there are none.
     pub sentence: String,
+}
+
+impl GridRow {
+    /// The comparison that decides.
+    #[must_use]
+    pub const fn judged(&self) -> Option<&Comparison> {
+        match self.judged_by {
+            Metric::CpuPerRequest => self.cpu.as_ref(),
+            Metric::Throughput | Metric::P99 => self.throughput.as_ref(),
+        }
+    }
 }
 
 /// What became of a cell that an experiment asks for.

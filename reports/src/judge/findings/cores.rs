@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use schema::{Cell, Cores, Measured};
 
-use super::Finding;
+use super::{Finding, a_few};
 use crate::{
     Run,
     groups::{counted, in_words, workers},
@@ -52,7 +52,7 @@ pub(super) fn borrowed_cpus(run: &Run) -> Option<Finding> {
     (!cells.is_empty()).then(|| {
         Finding::caveat(format!(
             "To set emulated cores beside real ones, {} ran on a CPU of the load generator too, as there are no others: those real figures are a little lower than they would be.",
-            cells.join(" and ")
+            a_few(&cells)
         ))
     })
 }

@@ -4,12 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use schema::{Accept, Cell, Cores, Measured};
 
-use super::Finding;
+use super::{Finding, a_few, gathered, in_experiment};
 use crate::{
     Run, figures,
     groups::{each_once, experiment, in_words, server},
     judge::{
-        bottleneck::{BUSY_GENERATOR, busiest_generator, held_back},
+        bottleneck::{BUSY_GENERATOR, HeldBack, busiest_generator, held_back},
         headlines::questions,
     },
     measurements::Measurements,
@@ -35,33 +35,51 @@ pub(super) fn limited_headline(measurements: &Measurements<'_>) -> Option<Findin
     )))
 }
 
-pub(super) fn busy_generator(measurements: &Measurements<'_>) -> Vec<Finding> {
-    let Some((share, busiest)) =
-        busiest_generator(measurements).filter(|(s, _)| *s > BUSY_GENERATOR)
-    else {
-        return Vec::new();
+/// How busy the generator was wherever throughput is a figure: at work only, or the limit.
+pub(super) fn busy_generator(measurements: &Measurements<'_>) -> Option<Finding> {
+    let (share, busiest) = busiest_generator(measurements).filter(|(s, _)| *s > BUSY_GENERATOR)?;
+    let limited: Vec<(&Cell, HeldBack)> = measurements
+        .run
+        .plan
+        .cells
+        .iter()
+        // The floor is in no comparison.
+        .filter(|cell| cell.server != server::FLOOR)
+        .filter(|cell| experiment::shows_throughput(&cell.experiment))
+        .filter_map(|cell| Some((cell, held_back(measurements, cell)?)))
+        .collect();
+    let shares = |limit: &HeldBack| {
+        format!(
+            "it used {} of its CPUs, the server {}",
+            figures::percent(limit.generator_share),
+            figures::percent(limit.server_share)
+        )
     };
-    let mut findings = vec![Finding::caveat(format!(
+    let was_the_limit = gathered(
+        &limited,
+        |(_, limit)| -limit.server_share,
+        |(cell, limit)| {
+            format!(
+                "The load generator, not the server, was the limit with {} ({}): its throughput is a lower bound, so comparisons of its throughput and latency are left undecided; CPU time per request still tells servers apart.",
+                in_words(cell),
+                shares(limit)
+            )
+        },
+        |many, (cell, limit)| {
+            format!(
+                "The load generator, not the server, was the limit in {many} cells, worst in {} ({}): that they serve alike is no evidence that they are alike, so throughput there is a lower bound, and what tells them apart is CPU time per request.",
+                in_experiment(cell),
+                shares(limit)
+            )
+        },
+    );
+    let sentence = was_the_limit.unwrap_or_else(|| format!(
         "The load generator used up to {} of its CPUs (with {}), more than {}: throughput figures are lower bounds.",
         figures::percent(share),
         in_words(busiest),
         figures::percent(BUSY_GENERATOR)
-    ))];
-    let cells = measurements.run.plan.cells.iter();
-    let limited = each_once(
-        cells
-            // The floor is in no comparison.
-            .filter(|cell| cell.server != server::FLOOR)
-            .filter(|cell| held_back(measurements, cell).is_some())
-            .map(in_words),
-    );
-    if !limited.is_empty() {
-        findings.push(Finding::caveat(format!(
-            "The load generator, not the server, was the limit with {}: that they serve alike is no evidence that they are alike, so such comparisons of throughput and latency are left undecided.",
-            limited.join(", ")
-        )));
-    }
-    findings
+    ));
+    Some(Finding::caveat(sentence))
 }
 
 pub(super) fn closed_loop(run: &Run) -> Option<Finding> {
@@ -94,7 +112,7 @@ pub(super) fn idle_workers(run: &Run) -> Option<Finding> {
     (!cells.is_empty()).then(|| {
         Finding::caveat(format!(
             "In some trials not every worker answered ({}), so fewer served than were there.",
-            cells.join(", ")
+            a_few(&cells)
         ))
     })
 }

@@ -40,38 +40,69 @@ pub(super) fn marked(measurements: &Measurements<'_>) -> Option<Finding> {
     )))
 }
 
-/// What a hypervisor and other programs took from the servers' CPUs, at their worst.
-pub(super) fn taken_from_servers(measurements: &Measurements<'_>) -> Vec<Finding> {
-    let mut findings = Vec::new();
-    if let Some((share, cell)) = worst(measurements, Trial::stolen_share)
-        && share > HARMLESS_THEFT
-    {
-        findings.push(Finding::caveat(format!(
-            "The machine's host took up to {} of the servers' CPU time (in a trial of {}): what was measured at the same time suffered alike, and the rest scatters more.",
+/// What a hypervisor took from the generator and from the servers, at its worst.
+pub(super) fn host(measurements: &Measurements<'_>) -> Option<Finding> {
+    let run = measurements.run;
+    let from_generator = worst_of(
+        run.measured()
+            .filter_map(|(cell, _, measured)| Some((stolen(&measured.load)?, cell))),
+    );
+    let from_servers = worst(measurements, Trial::stolen_share);
+    let taken: Vec<String> = [
+        (from_generator, "the load generator's"),
+        (from_servers, "the servers'"),
+    ]
+    .into_iter()
+    .filter_map(|(worst, whose)| Some((worst.filter(|(s, _)| *s > HARMLESS_THEFT)?, whose)))
+    .map(|((share, cell), whose)| {
+        format!(
+            "up to {} of {whose} CPU time (in a trial of {})",
             figures::percent(share),
             in_words(cell)
-        )));
+        )
+    })
+    .collect();
+    let a_guest = run.machine.virtual_machine;
+    match (taken.is_empty(), a_guest) {
+        (true, false) => None,
+        (true, true) => Some("This is a virtual machine: its host may take CPU time from it unseen, and what the kernel costs differs from bare metal.".to_owned()),
+        (false, _) => Some(format!(
+            "{} host took {}: what was measured at the same time suffered alike, and the rest is lower and scatters more than on a machine of one's own.",
+            if a_guest { "This is a virtual machine, and its" } else { "The machine's" },
+            taken.join(" and ")
+        )),
     }
-    if let Some((share, cell)) = worst(measurements, Trial::foreign_share)
-        && share > HARMLESS_COMPANY
-    {
-        findings.push(Finding::caveat(format!(
+    .map(Finding::caveat)
+}
+
+/// The share of its CPUs that a hypervisor kept from the generator.
+fn stolen(load: &LoadResult) -> Option<f64> {
+    let had = load.elapsed_ns.max(1) as f64 * f64::from(load.generator_threads.max(1));
+    Some(load.generator_stolen_ns? as f64 / had)
+}
+
+/// What other programs took from the servers' CPUs, at their worst.
+pub(super) fn other_programs(measurements: &Measurements<'_>) -> Option<Finding> {
+    let (share, cell) = worst(measurements, Trial::foreign_share)?;
+    (share > HARMLESS_COMPANY).then(|| {
+        Finding::caveat(format!(
             "Other programs used up to {} of the servers' CPU time (in a trial of {}): leave the machine alone while it measures.",
             figures::percent(share),
             in_words(cell)
-        )));
-    }
-    findings
+        ))
+    })
 }
 
 fn worst<'a>(
     measurements: &Measurements<'a>,
     share: impl Fn(Trial<'a>, &Cell) -> Option<f64>,
 ) -> Option<(f64, &'a Cell)> {
-    measurements
-        .all()
-        .filter_map(|(cell, _, trial)| Some((share(trial, cell)?, cell)))
-        .max_by(|a, b| a.0.total_cmp(&b.0))
+    let trials = measurements.all();
+    worst_of(trials.filter_map(|(cell, _, trial)| Some((share(trial, cell)?, cell))))
+}
+
+fn worst_of<'a>(shares: impl Iterator<Item = (f64, &'a Cell)>) -> Option<(f64, &'a Cell)> {
+    shares.max_by(|a, b| a.0.total_cmp(&b.0))
 }
 
 /// A calibration says something of the machine it was made on alone.
@@ -89,21 +120,13 @@ pub(super) fn strange_calibration(run: &Run) -> Option<Finding> {
     })
 }
 
-pub(super) fn machine(run: &Run) -> Vec<Finding> {
-    let mut findings = Vec::new();
-    if run.machine.virtual_machine {
-        findings.push(Finding::caveat(
-            "This is a virtual machine: its host may take CPU time from it unseen, and what the kernel costs differs from bare metal.".into(),
-        ));
-    }
-    if let Some(governor) = &run.machine.governor
-        && governor != "performance"
-    {
-        findings.push(Finding::caveat(format!(
+pub(super) fn governor(run: &Run) -> Option<Finding> {
+    let governor = run.machine.governor.as_ref()?;
+    (governor != "performance").then(|| {
+        Finding::caveat(format!(
             "The frequency governor is '{governor}', so CPUs may have run at several speeds: set it to 'performance' for steadier figures."
-        )));
-    }
-    findings
+        ))
+    })
 }
 
 pub(super) fn debug_build(run: &Run) -> Option<Finding> {
@@ -112,25 +135,6 @@ pub(super) fn debug_build(run: &Run) -> Option<Finding> {
         Finding::caveat(format!(
             "This is a {} build, whose timings say nothing: build with --release before quoting any figure.",
             build.profile
-        ))
-    })
-}
-
-/// The share of its CPUs that a hypervisor kept from the generator, at its worst.
-pub(super) fn stolen_from_generator(run: &Run) -> Option<Finding> {
-    let share = |load: &LoadResult| {
-        let had = load.elapsed_ns.max(1) as f64 * f64::from(load.generator_threads.max(1));
-        Some(load.generator_stolen_ns? as f64 / had)
-    };
-    let (worst, cell) = run
-        .measured()
-        .filter_map(|(cell, _, measured)| Some((share(&measured.load)?, cell)))
-        .max_by(|a, b| a.0.total_cmp(&b.0))?;
-    (worst > HARMLESS_THEFT).then(|| {
-        Finding::caveat(format!(
-            "The machine's host took up to {:.0} % of the load generator's CPU time (in a trial of {}): figures are lower, and scatter more, than on a host of one's own.",
-            worst * 100.0,
-            in_words(cell)
         ))
     })
 }

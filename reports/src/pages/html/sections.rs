@@ -28,6 +28,9 @@ pub(super) fn parts(parts: &[Part], label: &str) -> Markup {
                 },
                 Part::Table(table) => { (self::table(table, label)) },
                 Part::Heading(text) => { h3 { (text) } },
+                Part::Folded(title, parts) => {
+                    details { summary { (title) } (self::parts(parts, title)) }
+                },
                 Part::Chart(chart) => { (figure(chart.name, chart)) },
             }
         }

@@ -25,6 +25,13 @@ pub(super) fn story(run: &Run) -> Markup {
                 b { "customer" } " is a request. Cashiers can be processes, each with a stockroom of "
                 "its own, or threads, who share one. Which of the two serves more is the question here."
             }
+            @if run.plan.cells.iter().any(|cell| cell.experiment == experiment::GRID) {
+                p {
+                    "A fair answer lets nothing else differ: the same counters, the same customers, the same way to "
+                    "line up. The " b { "grid" } " below is where nothing else does: each of its lines is one shop, "
+                    "run once with processes and once with threads."
+                }
+            }
             p { (here(run)) }
         }
     }

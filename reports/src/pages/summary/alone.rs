@@ -1,6 +1,6 @@
 //! Experiments that stand alone, in a few lines each.
 
-use schema::{Balance, Estimates, Grid, GridRow, Reuse, Standing, Stevens, Verdicts};
+use schema::{Balance, Estimates, Grid, GridRow, Metric, Reuse, Standing, Stevens, Verdicts};
 
 use super::aligned;
 use crate::{
@@ -36,12 +36,27 @@ fn lines(grid: &Grid, estimates: &[Estimates]) -> Vec<(String, String)> {
             return "–".to_owned();
         };
         let row = estimates.iter().find(|row| row.cell == *cell);
-        row.map_or_else(|| "–".to_owned(), |row| rate(row.throughput_per_s.point))
+        row.map_or_else(
+            || "–".to_owned(),
+            |row| {
+                let bound = if row.throughput_at_least { "≥" } else { "" };
+                format!("{bound}{}", rate(row.throughput_per_s.point))
+            },
+        )
     };
     let line = |row: &GridRow| {
-        let (over, verdict) = row.throughput.as_ref().map_or_else(
+        let by = match row.judged_by {
+            Metric::CpuPerRequest => "CPU ",
+            Metric::Throughput | Metric::P99 => "",
+        };
+        let (over, verdict) = row.judged().map_or_else(
             || ("–".to_owned(), ""),
-            |throughput| (ratio(&throughput.ratio), badge(throughput.verdict).1),
+            |judged| {
+                (
+                    format!("{by}{}", ratio(&judged.ratio)),
+                    badge(judged.verdict).1,
+                )
+            },
         );
         vec![
             format!("{}/{}", row.style, row.accept),

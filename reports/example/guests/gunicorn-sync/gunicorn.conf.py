@@ -1,0 +1,4 @@
+# What gunicorn is told beside its address and its number of workers.
+worker_class = "sync"
+sendfile = False
+loglevel = "error"
