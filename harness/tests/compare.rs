@@ -16,7 +16,7 @@ use schema::CompareReport;
 use serde_json::Value;
 use support::{
     COUNTERS, assert_one_line, below, bin_dir, guard_of, has, lives, stderr, stdout, turn,
-    wait_for_tree,
+    undoubted, wait_for_tree,
 };
 
 /// As few and as short trials as give an interval: three blocks of four.
@@ -57,11 +57,12 @@ fn a_server_beside_itself_is_measured_in_blocks_of_four_and_exits_with_0() {
     let _turn = turn();
     let folder = tempfile::tempdir().unwrap();
     let out = folder.path().join("run");
-    let output = in_turns(&single(""), &single(""))
-        .args(["--json", "--out"])
-        .arg(&out)
-        .output()
-        .unwrap();
+    let output = undoubted(|| {
+        let _ = fs::remove_dir_all(&out);
+        let mut command = in_turns(&single(""), &single(""));
+        command.args(["--json", "--out"]).arg(&out);
+        command
+    });
     assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
     let report = report(&output);
     assert!(report.valid && report.gate.is_none());
@@ -98,11 +99,13 @@ fn a_much_slower_b_fails_the_gate_with_1_and_says_in_what() {
     let _turn = turn();
     let folder = tempfile::tempdir().unwrap();
     let markdown = folder.path().join("summary.md");
-    let output = in_turns(&single(""), &single("--spin-ns 2000000"))
-        .args(["--fail-above", "5%", "--markdown"])
-        .arg(&markdown)
-        .output()
-        .unwrap();
+    let output = undoubted(|| {
+        let mut command = in_turns(&single(""), &single("--spin-ns 2000000"));
+        command
+            .args(["--fail-above", "5%", "--markdown"])
+            .arg(&markdown);
+        command
+    });
     let said = stderr(&output);
     assert_eq!(output.status.code(), Some(1), "{said}");
     for metric in ["throughput", "CPU time per request", "p99 latency"] {
@@ -120,10 +123,11 @@ fn a_much_slower_b_fails_the_gate_with_1_and_says_in_what() {
         "{summary}"
     );
     // The other way round B is better, and may pass.
-    let output = in_turns(&single("--spin-ns 2000000"), &single(""))
-        .args(["--fail-above", "5%"])
-        .output()
-        .unwrap();
+    let output = undoubted(|| {
+        let mut command = in_turns(&single("--spin-ns 2000000"), &single(""));
+        command.args(["--fail-above", "5%"]);
+        command
+    });
     assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
 }
 
@@ -139,10 +143,11 @@ fn any_server_that_takes_its_port_can_be_compared() {
         "python3 -m http.server --bind 127.0.0.1 --directory '{}' {{port}}",
         folder.path().display()
     );
-    let output = in_turns(&python, &python)
-        .args(["--json", "--path", "/page", "--connections", "4"])
-        .output()
-        .unwrap();
+    let output = undoubted(|| {
+        let mut command = in_turns(&python, &python);
+        command.args(["--json", "--path", "/page", "--connections", "4"]);
+        command
+    });
     assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
     assert_eq!(report(&output).compared.len(), 3);
 }
@@ -262,15 +267,18 @@ fn ctrl_c_ends_a_comparison_with_130_and_its_servers_with_it() {
 
 /// A run folder of one server.
 fn folder_of(server: &str, dir: &Path) -> String {
-    let output = Command::new(COUNTERS)
-        .args(["run", "--only", "throughput", "--servers", server])
-        .args(["--workers", "1", "--blocks", "3"])
-        .args(["--warm-up", "50ms", "--measure", "150ms", "--bin-dir"])
-        .arg(bin_dir())
-        .arg("--out")
-        .arg(dir)
-        .output()
-        .unwrap();
+    let output = undoubted(|| {
+        let _ = fs::remove_dir_all(dir);
+        let mut command = Command::new(COUNTERS);
+        command
+            .args(["run", "--only", "throughput", "--servers", server])
+            .args(["--workers", "1", "--blocks", "3"])
+            .args(["--warm-up", "50ms", "--measure", "150ms", "--bin-dir"])
+            .arg(bin_dir())
+            .arg("--out")
+            .arg(dir);
+        command
+    });
     assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
     dir.to_str().unwrap().to_owned()
 }
