@@ -116,7 +116,8 @@ fn take_in(intake: Intake, spin: Spin, watch: DrainWatch) -> Result<(), Failure>
                 tokio::spawn(shared::run(listener, WithOthers, spin, watch));
             }
             (gate, _) => {
-                tokio::spawn(gated::run(listener, gate, spin, watch));
+                let entry = gated::Entry::new(listener, gate)?;
+                tokio::spawn(gated::run(entry, spin, watch));
             }
         },
         Intake::Line(line) => {

@@ -227,12 +227,13 @@ fn start_evented(listener: &TcpListener, gate: &SharedGate) -> Pid {
 async fn serve(listener: TcpListener, gate: Gate, accepting: impl FnOnce()) -> End {
     let mut orders = Orders::by(Carrier::Signals(Chain::Primary)).unwrap();
     let (drain, watch) = Drain::new();
-    let accepting_ended = tokio::spawn(gated::run(listener, gate, Spin::default(), watch));
+    let entry = gated::Entry::new(listener, gate).unwrap();
+    let accepting_ended = tokio::spawn(gated::run(entry, Spin::default(), watch));
     accepting();
     orders.next().await;
     drain.begin();
     drain.finished().await;
-    accepting_ended.await.unwrap().unwrap();
+    accepting_ended.await.unwrap();
     End::Drained
 }
 

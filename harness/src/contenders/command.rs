@@ -102,10 +102,6 @@ impl Contender for CommandServer {
         Workers::Fixed(self.known.workers)
     }
 
-    fn does_workloads(&self) -> bool {
-        false
-    }
-
     fn program(&self) -> Option<Program> {
         None
     }
@@ -120,10 +116,6 @@ impl Contender for CommandServer {
             cure: "name a folder that counters run wrote, or a command line that starts a server"
                 .to_owned(),
         })
-    }
-
-    fn joins_slots(&self) -> bool {
-        false
     }
 
     fn recipe(&self, _workers: u32, _scratch: &Path, _seats: &[Seat]) -> anyhow::Result<Recipe> {

@@ -71,20 +71,12 @@ impl Contender for GunicornGuest {
         Workers::Any
     }
 
-    fn does_workloads(&self) -> bool {
-        false
-    }
-
     fn program(&self) -> Option<Program> {
         Some(GUNICORN.told(&self.gunicorn))
     }
 
     fn find(&self) -> Result<(), Absent> {
         self.gunicorn.as_ref().map(|_| ()).map_err(Clone::clone)
-    }
-
-    fn joins_slots(&self) -> bool {
-        false
     }
 
     fn recipe(&self, workers: u32, scratch: &Path, _seats: &[Seat]) -> anyhow::Result<Recipe> {

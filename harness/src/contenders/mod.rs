@@ -110,7 +110,9 @@ pub trait Contender {
     /// How many workers it can be given.
     fn workers(&self) -> Workers;
     /// Whether it does other workloads than `hello`.
-    fn does_workloads(&self) -> bool;
+    fn does_workloads(&self) -> bool {
+        false
+    }
     /// Load that it needs before it is at its speed, where that is more than a server needs that was compiled
     /// before.
     fn warm_up(&self) -> Option<Duration> {
@@ -124,7 +126,9 @@ pub trait Contender {
     /// [`Absent`] with the cure.
     fn find(&self) -> Result<(), Absent>;
     /// Whether its workers take their seats by themselves; those of others are put there from outside.
-    fn joins_slots(&self) -> bool;
+    fn joins_slots(&self) -> bool {
+        false
+    }
     /// How to start it with this many workers, each with a seat where cores are emulated; `scratch` is a
     /// folder for files it needs.
     fn recipe(&self, workers: u32, scratch: &Path, seats: &[Seat]) -> anyhow::Result<Recipe>;

@@ -97,20 +97,12 @@ impl Contender for NginxGuest {
         Workers::Any
     }
 
-    fn does_workloads(&self) -> bool {
-        false
-    }
-
     fn program(&self) -> Option<Program> {
         Some(NGINX.told(&self.nginx))
     }
 
     fn find(&self) -> Result<(), Absent> {
         self.nginx.as_ref().map(|_| ()).map_err(Clone::clone)
-    }
-
-    fn joins_slots(&self) -> bool {
-        false
     }
 
     fn recipe(&self, workers: u32, scratch: &Path, _seats: &[Seat]) -> anyhow::Result<Recipe> {

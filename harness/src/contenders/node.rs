@@ -129,10 +129,6 @@ impl Contender for NodeGuest {
         }
     }
 
-    fn does_workloads(&self) -> bool {
-        false
-    }
-
     fn warm_up(&self) -> Option<Duration> {
         Some(WARM_UP)
     }
@@ -143,10 +139,6 @@ impl Contender for NodeGuest {
 
     fn find(&self) -> Result<(), Absent> {
         self.node.as_ref().map(|_| ()).map_err(Clone::clone)
-    }
-
-    fn joins_slots(&self) -> bool {
-        false
     }
 
     fn recipe(&self, workers: u32, scratch: &Path, _seats: &[Seat]) -> anyhow::Result<Recipe> {

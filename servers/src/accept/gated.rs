@@ -12,7 +12,7 @@
 use std::{
     io,
     net::{TcpListener, TcpStream},
-    os::fd::{AsFd, BorrowedFd},
+    os::fd::{AsFd, BorrowedFd, OwnedFd},
 };
 
 use rustix::{io::Errno, net::accept_with};
@@ -23,19 +23,39 @@ use super::{
     gate::{Bell, Gate, Pass},
     let_others_accept, take_queue,
 };
-use crate::{drain::DrainWatch, spin::Spin};
+use crate::{drain::DrainWatch, spin::Spin, watched::watched};
 
-/// As [`super::shared::run`], behind `gate`. The listener must not block.
-///
-/// # Errors
-/// The event loop cannot watch the bell.
-pub async fn run(
+/// A listener behind a gate, and the bell among the sources of the calling thread's event loop.
+#[derive(Debug)]
+pub struct Entry {
     listener: TcpListener,
     gate: Gate,
-    spin: Spin,
-    mut drain: DrainWatch,
-) -> io::Result<()> {
-    let bell = gate.bell().map(Watched::new).transpose()?;
+    bell: Option<Watched>,
+}
+
+impl Entry {
+    /// Watch the bell of `gate`. The listener must not block. To be done before the worker says that it
+    /// listens, for one that cannot hear the bell may never pass.
+    ///
+    /// # Errors
+    /// No descriptor or memory is left.
+    pub fn new(listener: TcpListener, gate: Gate) -> io::Result<Self> {
+        let bell = gate.bell().map(Watched::new).transpose()?;
+        Ok(Self {
+            listener,
+            gate,
+            bell,
+        })
+    }
+}
+
+/// As [`super::shared::run`], behind a gate.
+pub async fn run(entry: Entry, spin: Spin, mut drain: DrainWatch) {
+    let Entry {
+        listener,
+        gate,
+        bell,
+    } = entry;
     let mut complaint = Complaint::default();
     loop {
         let accepted = tokio::select! {
@@ -53,20 +73,19 @@ pub async fn run(
         }
     }
     take_queue(&listener, spin, &drain);
-    Ok(())
 }
 
 /// Cancelled anywhere, it leaves the gate to others.
 async fn accept_behind(
     gate: &Gate,
-    bell: Option<&Watched<'_>>,
+    bell: Option<&Watched>,
     listener: &TcpListener,
 ) -> io::Result<tokio::net::TcpStream> {
     let _pass = pass(gate, bell).await?;
     accept_one(listener).await
 }
 
-async fn pass<'a>(gate: &'a Gate, bell: Option<&Watched<'_>>) -> io::Result<Pass<'a>> {
+async fn pass<'a>(gate: &'a Gate, bell: Option<&Watched>) -> io::Result<Pass<'a>> {
     loop {
         if let Some(pass) = gate.try_pass() {
             return Ok(pass);
@@ -94,15 +113,18 @@ async fn accept_one(listener: &TcpListener) -> io::Result<tokio::net::TcpStream>
 }
 
 /// A bell among the sources of this worker's event loop.
-struct Watched<'a> {
-    bell: &'a Bell,
-    source: AsyncFd<BorrowedFd<'a>>,
+#[derive(Debug)]
+struct Watched {
+    bell: Bell,
+    source: AsyncFd<OwnedFd>,
 }
 
-impl<'a> Watched<'a> {
-    fn new(bell: &'a Bell) -> io::Result<Self> {
-        let source = watch(bell.eventfd())?;
-        Ok(Self { bell, source })
+impl Watched {
+    fn new(bell: &Bell) -> io::Result<Self> {
+        Ok(Self {
+            bell: bell.clone(),
+            source: watched(bell.eventfd().try_clone_to_owned()?)?,
+        })
     }
 
     async fn heard(&self) -> io::Result<()> {

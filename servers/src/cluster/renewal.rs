@@ -116,12 +116,11 @@ impl Renewals {
     /// Nothing is left to do for `seat`: it had no holder, or there is no such seat any more.
     pub fn skip(&mut self, seat: usize) -> Option<Done> {
         let mut done = None;
-        let waited = self.waiting.len();
         let of_reload =
             |&(other, reason): &(usize, Reason)| other == seat && reason == Reason::Reload;
         let dropped = self.waiting.iter().filter(|one| of_reload(one)).count();
         self.waiting.retain(|(other, _)| *other != seat);
-        if dropped > 0 && waited > self.waiting.len() {
+        if dropped > 0 {
             done = self.count(false);
         }
         if self.current.as_ref().is_some_and(|now| now.seat == seat) {
