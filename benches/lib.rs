@@ -1,9 +1,9 @@
-//! What each part of a measurement costs, with criterion: `cargo bench`.
+//! What each step of serving a request costs, in threads and in processes, with criterion: `cargo bench`.
 //!
-//! | bench | asks |
-//! |---|---|
-//! | `parse` | what reading and checking one answer costs the load generator |
-//! | `bootstrap` | what an interval costs, by number of trials |
+//! Every bench is a file beside this one, and asks one thing of both kinds of workers. What they have in
+//! common is in [`tools`].
 //!
 //! Beside them stands the program `compare-generators`: the load generator as a whole, set beside
 //! its peers. See `scripts/compare-generators`.
+
+pub mod tools;

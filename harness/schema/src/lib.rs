@@ -30,6 +30,8 @@ mod observation;
 #[cfg(target_os = "linux")]
 mod plan;
 #[cfg(target_os = "linux")]
+mod primitives;
+#[cfg(target_os = "linux")]
 mod ready;
 #[cfg(target_os = "linux")]
 mod verdict;
@@ -53,6 +55,7 @@ pub use self::{
         Cell, CellSet, CorePlan, Cores, ExperimentPlan, Origin, Plan, Preset, SlotPlan, Stop,
         StopReason, StopRule, Target, Workload,
     },
+    primitives::{PrimitiveCost, PrimitiveGroup, PrimitiveRow, Primitives},
     ready::Ready,
     verdict::{
         AgainstReal, AtShare, Balance, BalanceCell, BesideGuest, Comparison, Conclusion, Design,
