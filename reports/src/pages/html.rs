@@ -193,7 +193,7 @@ fn not_measured(run: &Run) -> Markup {
                 h2 #not-measured { "Not measured" }
                 ul {
                     @for cell in &missing {
-                        li { b { (in_words(cell.cell)) } ": " (cell.reason) ". " (typeset(cell.cure)) }
+                        li { b { (in_words(cell.cell)) } ": " (cell.reason) ", " (cell.cure) }
                     }
                 }
             }

@@ -164,7 +164,7 @@ fn not_measured(page: &mut Page, run: &Run) {
     page.line("## Not measured");
     page.list(missing.iter().map(|cell| {
         format!(
-            "**{}**: {}. {}",
+            "**{}**: {}, {}",
             escaped(&in_words(cell.cell)),
             escaped(cell.reason),
             escaped(cell.cure)
