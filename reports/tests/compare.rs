@@ -323,6 +323,7 @@ fn in_turns(blocks: u32, factor: f64) -> Run {
         observations,
         stops: Vec::new(),
         calibration: None,
+        primitives: None,
         cut_off: false,
     }
 }

@@ -236,6 +236,7 @@ fn run_of(
         observations,
         stops: Vec::new(),
         calibration: None,
+        primitives: None,
         cut_off: false,
     }
 }

@@ -72,6 +72,7 @@ pub fn emulated(experiments: &[&str], blocks: u32, behaviour: Behaviour) -> Run 
         observations,
         stops: Vec::new(),
         calibration: None,
+        primitives: None,
         cut_off: false,
     }
 }

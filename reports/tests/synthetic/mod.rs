@@ -136,6 +136,7 @@ pub fn run_of(cells: Vec<Cell>, blocks: u32) -> Run {
         observations,
         stops: Vec::new(),
         calibration: None,
+        primitives: None,
         cut_off: false,
     }
 }
