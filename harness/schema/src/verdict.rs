@@ -41,11 +41,9 @@ pub struct Verdicts {
     /// What the instrument's own error was when it was last measured on this machine.
     pub calibration: Option<Calibration>,
     /// What each step costs by itself, where that was measured on this machine.
-    #[serde(default)]
     pub primitives: Option<Primitives>,
     /// Whether the price of a handoff explains what it costs a server; one for each of the grid's servers
     /// that pass connections on, where both are known.
-    #[serde(default)]
     pub handoffs: Vec<HandoffShare>,
     /// What a reader must know before quoting a figure; each a whole sentence.
     pub caveats: Vec<String>,

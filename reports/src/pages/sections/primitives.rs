@@ -18,6 +18,9 @@ const HEADS: &[Head] = &[
     Head::Number("Measured share"),
 ];
 
+/// A predicted share below this is none.
+const HARDLY: f64 = 0.005;
+
 const WHAT_IS_PREDICTED: &str = "Passing a connection on costs CPU time beside taking it from a listener oneself. That price, times the connections for each request, over the CPU time of a request, is the share that handoffs should take. Beside it stands the share that the same workers do without where they wait on a shared listener. What the prediction lacks is the server's own way of doing it: acknowledgements, a queue, and wake-ups of an acceptor that answers nobody.";
 
 /// Nothing where neither the run nor a bench has anything to say.
@@ -110,7 +113,9 @@ fn outcome(share: &HandoffShare) -> &'static str {
         .predicted
         .interval
         .unwrap_or((share.predicted.point, share.predicted.point));
-    if predicted_high < low {
+    if low > 0.0 && predicted_high < HARDLY {
+        "connections are passed on so rarely that what was measured is not the handoffs"
+    } else if predicted_high < low {
         "the price explains a part of it, and the rest is the server's own way of passing on"
     } else if predicted_low > high {
         "less than the price, so the server saves where the bench does not"
@@ -175,6 +180,7 @@ mod tests {
         assert!(explained.contains("15.0 % (10.0 % to 20.0 %) of its CPU time predicted"));
         assert!(told((0.1, 0.2), Some((0.25, 0.3))).contains("explains a part of it"));
         assert!(told((0.4, 0.5), Some((0.25, 0.3))).contains("less than the price"));
+        assert!(told((0.0, 0.001), Some((0.05, 0.1))).contains("so rarely"));
         assert!(told((0.4, 0.5), None).contains("too few blocks"));
     }
 }
