@@ -5,12 +5,16 @@
 //! every group twice, by the clock and by the CPU time of the whole [`tree`] of processes
 //! ([`metric`]). A group asks [`fork_server::Workers`] for its workers: each is a [`job`](fork_server::Job)
 //! that runs in a thread of the bench or in a process of its own, by the same code, [`pinned`](cpus) where
-//! the group says so.
+//! the group says so. Where several work at once they are a [`crew`].
 
 pub mod cpus;
+pub mod crew;
 pub mod fork_server;
 pub mod metric;
+pub mod mutex;
 pub mod packet;
+pub mod session;
+pub mod session_table;
 pub mod shared_memory;
 pub mod suite;
 pub mod tree;
