@@ -8,9 +8,14 @@
 //! the group says so.
 
 pub mod cpus;
+pub mod dialogue;
+pub mod fallible;
 pub mod fork_server;
+pub mod forking;
+pub mod grain;
 pub mod metric;
 pub mod packet;
+pub mod private_memory;
 pub mod shared_memory;
 pub mod suite;
 pub mod tree;

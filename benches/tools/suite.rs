@@ -19,6 +19,10 @@ const WARM_UP: Duration = Duration::from_millis(300);
 /// Length of its measurement, where nobody asks for another; with `--quick` the most it may take.
 const MEASURE: Duration = Duration::from_secs(1);
 
+/// Resamples for criterion's intervals. It draws the distribution of each estimate over them, which with its
+/// own 100,000 takes longer than to measure: several seconds of CPU time a benchmark.
+const RESAMPLES: usize = 5_000;
+
 /// One file's benches, over workers that do [`Bench::Job`].
 pub trait Bench {
     /// What its workers do.
@@ -84,5 +88,6 @@ pub fn configured<M: Measurement + 'static>(metric: M) -> Criterion<M> {
         .with_measurement(metric)
         .warm_up_time(WARM_UP)
         .measurement_time(MEASURE)
+        .nresamples(RESAMPLES)
         .configure_from_args()
 }
