@@ -53,7 +53,7 @@ use nix::{
 };
 use rustix::io::{FdFlags, fcntl_setfd, read, write};
 use serde::{Deserialize, Serialize};
-use servers::cluster::fork::{Forked, Sole, fork_worker};
+use servers::cluster::fork::{ForkError, Forked, Sole, fork_worker};
 
 /// What the program is told first where it is a worker of its own; the descriptor of the stamp comes next.
 const AS_WORKER: &CStr = c"--as-spawned-worker";
@@ -139,12 +139,15 @@ impl Job for Maker {
         let socket = dialogue::socket(descriptors)?;
         let stamp = Stamp::new()?;
         let (asks, answers) = packet::pair()?;
-        match fork_worker(&sole)? {
-            Forked::Primary(_) => drop(answers),
-            Forked::Worker => {
+        match fork_worker(&sole) {
+            Ok(Forked::Primary(_)) => drop(answers),
+            Ok(Forked::Worker) => {
                 drop((asks, socket));
                 return be_template(&sole, &answers, &stamp);
             }
+            // The maker has failed, and told why.
+            Err(ForkError::Orphaned(_)) => return Ok(()),
+            Err(error) => return Err(error.into()),
         }
         let _memory = PrivateMemory::touched(self.mebibytes)?;
         let ways = Ways {

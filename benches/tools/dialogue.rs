@@ -10,7 +10,10 @@
 //! # What fails
 //! A worker that ends before it has answered: [`Dialogue::ask`] then tells how it ended.
 
-use std::os::fd::{AsFd, OwnedFd};
+use std::{
+    io::ErrorKind::{BrokenPipe, ConnectionReset},
+    os::fd::{AsFd, OwnedFd},
+};
 
 use anyhow::{Context, bail};
 use serde::{Serialize, de::DeserializeOwned};
@@ -47,12 +50,14 @@ impl<'a> Dialogue<'a> {
     /// # Errors
     /// The worker has ended, or answers something else.
     pub fn ask<A: DeserializeOwned>(&mut self, question: &impl Serialize) -> anyhow::Result<A> {
-        // Where it cannot be sent, the worker has ended: that is found next.
-        let sent = packet::send(&self.socket, question, &[]);
-        if sent.is_ok()
-            && let Some((answer, _)) = packet::receive(&self.socket)?
-        {
-            return Ok(answer);
+        let answer =
+            packet::send(&self.socket, question, &[]).and_then(|()| packet::receive(&self.socket));
+        match answer {
+            Ok(Some((answer, _))) => return Ok(answer),
+            // It has ended, and maybe left a question unread.
+            Ok(None) => {}
+            Err(error) if matches!(error.kind(), BrokenPipe | ConnectionReset) => {}
+            Err(error) => return Err(error).context("cannot ask a worker"),
         }
         if let Some(worker) = self.worker.take() {
             worker.finish()?;

@@ -1,11 +1,21 @@
-//! Benchmarks whose iterations may fail: criterion has no place for an error, so it is kept, the rest of
-//! the iterations do nothing, and it is given back at the end.
+//! Benchmarks whose iterations may fail.
+//!
+//! Criterion has no place for an error, and its statistics break on figures made up in the place of real
+//! ones. So a failure unwinds out of criterion, silently, and is given back as an error: nothing is
+//! recorded of that benchmark.
 
-use std::time::Duration;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
-use criterion::{BenchmarkGroup, BenchmarkId};
+use criterion::{Bencher, BenchmarkGroup, BenchmarkId};
 
 use super::metric::{Metric, Spent};
+
+/// What is thrown through criterion.
+struct Failed(anyhow::Error);
+
+fn or_unwind<T>(result: anyhow::Result<T>) -> T {
+    result.unwrap_or_else(|error| resume_unwind(Box::new(Failed(error))))
+}
 
 /// Measure `iteration`, over what `prepare` makes before the first one, unmeasured.
 ///
@@ -18,21 +28,10 @@ pub fn iter<M: Metric, T>(
     mut iteration: impl FnMut(&mut T) -> anyhow::Result<()>,
 ) -> anyhow::Result<()> {
     let mut prepared = None;
-    let mut failure = None;
-    group.bench_function(id, |bencher| {
-        if prepared.is_none() && failure.is_none() {
-            match prepare() {
-                Ok(made) => prepared = Some(made),
-                Err(error) => failure = Some(error),
-            }
-        }
-        bencher.iter(|| {
-            if let (Some(prepared), None) = (&mut prepared, &failure) {
-                failure = iteration(prepared).err();
-            }
-        });
-    });
-    failure.map_or(Ok(()), Err)
+    bench(group, id, |bencher| {
+        let prepared = prepared.get_or_insert_with(|| or_unwind(prepare()));
+        bencher.iter(|| or_unwind(iteration(prepared)));
+    })
 }
 
 /// Measure what says by itself what so many iterations took.
@@ -44,18 +43,22 @@ pub fn iter_custom<M: Metric>(
     id: BenchmarkId,
     mut iterations: impl FnMut(u64) -> anyhow::Result<Spent>,
 ) -> anyhow::Result<()> {
-    let mut failure = None;
-    group.bench_function(id, |bencher| {
-        bencher.iter_custom(|count| {
-            if failure.is_none() {
-                match iterations(count) {
-                    Ok(spent) => return M::of(spent),
-                    Err(error) => failure = Some(error),
-                }
-            }
-            // Criterion wants a time above 0 for each.
-            Duration::from_nanos(count.max(1))
-        });
-    });
-    failure.map_or(Ok(()), Err)
+    bench(group, id, |bencher| {
+        bencher.iter_custom(|count| M::of(or_unwind(iterations(count))));
+    })
+}
+
+fn bench<M: Metric>(
+    group: &mut BenchmarkGroup<'_, M>,
+    id: BenchmarkId,
+    measure: impl FnMut(&mut Bencher<'_, M>),
+) -> anyhow::Result<()> {
+    let ended = catch_unwind(AssertUnwindSafe(|| {
+        group.bench_function(id, measure);
+    }));
+    ended.or_else(|thrown| match thrown.downcast::<Failed>() {
+        Ok(failed) => Err(failed.0),
+        // A panic that has told of itself.
+        Err(panic) => resume_unwind(panic),
+    })
 }
