@@ -9,12 +9,17 @@
 
 pub mod cpus;
 pub mod crew;
+pub mod dialogue;
+pub mod fallible;
 pub mod fork_server;
+pub mod forking;
+pub mod grain;
 pub mod metric;
 pub mod mutex;
 pub mod packet;
 pub mod session;
 pub mod session_table;
+pub mod private_memory;
 pub mod shared_memory;
 pub mod suite;
 pub mod tree;
