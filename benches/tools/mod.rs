@@ -7,10 +7,13 @@
 //! that runs in a thread of the bench or in a process of its own, by the same code, [`pinned`](cpus) where
 //! the group says so.
 
+pub mod attempt;
 pub mod cpus;
 pub mod fork_server;
 pub mod metric;
 pub mod packet;
+pub mod rest;
+pub mod server;
 pub mod shared_memory;
 pub mod suite;
 pub mod tree;
