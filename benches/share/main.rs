@@ -21,12 +21,13 @@ mod counter;
 mod database;
 mod sessions;
 
-use std::{os::fd::OwnedFd, process::ExitCode, time::Duration};
+use std::{os::fd::OwnedFd, process::ExitCode};
 
 use anyhow::ensure;
 use benches::tools::{
     cpus::stay_on,
     crew::{Crew, Place},
+    fallible,
     fork_server::{Job, Side, Workers},
     metric::{Metric, Spent},
     suite::{self, Bench, Suite},
@@ -157,32 +158,15 @@ fn measure_one<'a, S: Shared, M: Metric>(
     begin: impl Fn() -> anyhow::Result<Running<'a, S>>,
 ) -> anyhow::Result<()> {
     let mut running = None;
-    let mut failure = None;
-    group.bench_function(id, |bencher| {
-        bencher.iter_custom(|iterations| {
-            if failure.is_some() {
-                return Duration::from_nanos(1);
-            }
-            let mut measure = || {
-                let running = match &mut running {
-                    Some(running) => running,
-                    none => none.insert(begin()?),
-                };
-                running.round(iterations, writers)
-            };
-            let failed = |error| {
-                failure = Some(error);
-                Duration::from_nanos(1)
-            };
-            measure().map_or_else(failed, M::of)
-        });
-    });
-    match (failure, running) {
-        (Some(failure), _) => Err(failure),
-        (None, Some(running)) => running.crew.end(),
-        // It was not asked for.
-        (None, None) => Ok(()),
-    }
+    fallible::iter_custom(group, id, |iterations| {
+        let running = match &mut running {
+            Some(running) => running,
+            none => none.insert(begin()?),
+        };
+        running.round(iterations, writers)
+    })?;
+    // Nobody, where it was not asked for.
+    running.map_or(Ok(()), |running| running.crew.end())
 }
 
 struct Share;

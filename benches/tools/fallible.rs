@@ -13,7 +13,8 @@ use super::metric::{Metric, Spent};
 /// What is thrown through criterion.
 struct Failed(anyhow::Error);
 
-fn or_unwind<T>(result: anyhow::Result<T>) -> T {
+/// What succeeded; a failure unwinds, to be [`caught`].
+pub fn or_unwind<T>(result: anyhow::Result<T>) -> T {
     result.unwrap_or_else(|error| resume_unwind(Box::new(Failed(error))))
 }
 
@@ -41,11 +42,16 @@ pub fn iter<M: Metric, T>(
 pub fn iter_custom<M: Metric>(
     group: &mut BenchmarkGroup<'_, M>,
     id: BenchmarkId,
-    mut iterations: impl FnMut(u64) -> anyhow::Result<Spent>,
+    iterations: impl FnMut(u64) -> anyhow::Result<Spent>,
 ) -> anyhow::Result<()> {
-    bench(group, id, |bencher| {
-        bencher.iter_custom(|count| M::of(or_unwind(iterations(count))));
-    })
+    bench(group, id, custom(iterations))
+}
+
+/// As [`iter_custom`], for whoever calls criterion by itself, in [`caught`].
+pub fn custom<M: Metric>(
+    mut iterations: impl FnMut(u64) -> anyhow::Result<Spent>,
+) -> impl FnMut(&mut Bencher<'_, M>) {
+    move |bencher| bencher.iter_custom(|count| M::of(or_unwind(iterations(count))))
 }
 
 fn bench<M: Metric>(
@@ -53,9 +59,17 @@ fn bench<M: Metric>(
     id: BenchmarkId,
     measure: impl FnMut(&mut Bencher<'_, M>),
 ) -> anyhow::Result<()> {
-    let ended = catch_unwind(AssertUnwindSafe(|| {
+    caught(|| {
         group.bench_function(id, measure);
-    }));
+    })
+}
+
+/// What unwinds out of `measuring`, as an error.
+///
+/// # Errors
+/// What one of its iterations failed with.
+pub fn caught(measuring: impl FnOnce()) -> anyhow::Result<()> {
+    let ended = catch_unwind(AssertUnwindSafe(measuring));
     ended.or_else(|thrown| match thrown.downcast::<Failed>() {
         Ok(failed) => Err(failed.0),
         // A panic that has told of itself.
