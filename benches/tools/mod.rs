@@ -11,6 +11,8 @@ pub mod cpus;
 pub mod fork_server;
 pub mod metric;
 pub mod packet;
+pub mod ring;
 pub mod shared_memory;
 pub mod suite;
 pub mod tree;
+pub mod turns;
