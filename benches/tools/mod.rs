@@ -11,6 +11,7 @@ pub mod cpus;
 pub mod fork_server;
 pub mod metric;
 pub mod packet;
+pub mod ping_pong;
 pub mod shared_memory;
 pub mod suite;
 pub mod tree;
