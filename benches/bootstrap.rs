@@ -1,9 +1,10 @@
 //! What an interval costs, by number of trials behind it; and a whole report's worth of them.
 
-use std::hint::black_box;
+use std::{hint::black_box, process::ExitCode};
 
 use analysis::{PairedRatio, Sample, estimate};
-use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
+use benches::tools::suite;
+use criterion::{BenchmarkId, Criterion};
 
 const SEED: u64 = 1;
 
@@ -66,5 +67,6 @@ fn hundred_cells(criterion: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, bootstrap, hundred_cells);
-criterion_main!(benches);
+fn main() -> ExitCode {
+    suite::run_alone(&[bootstrap, hundred_cells])
+}

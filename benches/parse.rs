@@ -1,9 +1,10 @@
 //! What reading and checking one answer costs the load generator, by framing, whole and in pieces, with
 //! the head it had the last time and with a new one.
 
-use std::hint::black_box;
+use std::{hint::black_box, process::ExitCode};
 
-use criterion::{BatchSize, BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
+use benches::tools::suite;
+use criterion::{BatchSize, BenchmarkId, Criterion, Throughput};
 use load::{Fed, KnownHead, Parser, worker_id};
 
 /// As this project's servers answer.
@@ -56,5 +57,6 @@ fn parse(criterion: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, parse);
-criterion_main!(benches);
+fn main() -> ExitCode {
+    suite::run_alone(&[parse])
+}

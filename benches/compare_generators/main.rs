@@ -16,7 +16,6 @@ mod child;
 mod cli;
 mod cpus;
 mod generators;
-mod machine;
 mod number;
 mod offered;
 mod progress;

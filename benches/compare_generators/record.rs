@@ -1,12 +1,12 @@
 //! Everything there is to tell, as it is written with `--json`.
 
+use benches::tools::machine::Machine;
 use serde::Serialize;
 
 use crate::{
     cli::Cli,
     cpus::Cpus,
     generators::{Found, OURS},
-    machine::Machine,
     offered::Load,
     rounds::{Outcome, Run},
     server::Server,

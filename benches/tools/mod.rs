@@ -6,6 +6,7 @@
 //! ([`metric`]). A group asks [`fork_server::Workers`] for its workers: each is a [`job`](fork_server::Job)
 //! that runs in a thread of the bench or in a process of its own, by the same code, [`pinned`](cpus) where
 //! the group says so. Where several work at once they are a [`crew`].
+//! the group says so. At the end comes the [`summary`](crate::summary) of all that was ever measured.
 
 pub mod cpus;
 pub mod crew;
@@ -14,9 +15,11 @@ pub mod fallible;
 pub mod fork_server;
 pub mod forking;
 pub mod grain;
+pub mod machine;
 pub mod metric;
 pub mod mutex;
 pub mod packet;
+pub mod ping_pong;
 pub mod private_memory;
 pub mod rest;
 pub mod ring;

@@ -1,4 +1,4 @@
-//! A bench's beginning and end: the fork server before any thread, each group twice, the tables after.
+//! A bench's beginning and end: the fork server before any thread, each group twice, the summary after.
 
 use std::{process::ExitCode, time::Duration};
 
@@ -11,6 +11,10 @@ use super::{
     cpus,
     fork_server::{ForkServer, Job, Workers},
     metric::{CpuTime, Metric},
+};
+use crate::summary::{
+    after::{self, Asked},
+    drift,
 };
 
 /// Load before a benchmark is measured, where nobody asks for another. Ours are warm after a few calls.
@@ -55,7 +59,21 @@ impl<M: Metric> Suite<'_, M> {
 /// Run a bench from `main`: nothing may have made a thread before.
 #[must_use]
 pub fn run<B: Bench>() -> ExitCode {
-    match try_to_run::<B>() {
+    ended(both_ways::<B>())
+}
+
+/// Run benches that have no workers and ask for the clock alone, from `main`.
+#[must_use]
+pub fn run_alone(benches: &[fn(&mut Criterion)]) -> ExitCode {
+    for bench in benches {
+        bench(&mut configured(WallTime));
+    }
+    configured(WallTime).final_summary();
+    ended(Ok(()))
+}
+
+fn ended(measured: anyhow::Result<()>) -> ExitCode {
+    match measured.and_then(|()| after_measuring()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("bench: {error:#}");
@@ -64,10 +82,19 @@ pub fn run<B: Bench>() -> ExitCode {
     }
 }
 
-fn try_to_run<B: Bench>() -> anyhow::Result<()> {
+fn both_ways<B: Bench>() -> anyhow::Result<()> {
     let server = ForkServer::start::<B::Job>()?;
     measure::<B, _>(&server, WallTime)?;
     measure::<B, _>(&server, CpuTime)
+}
+
+fn after_measuring() -> anyhow::Result<()> {
+    let asked = Asked::of_this_program();
+    if asked == Asked::Test {
+        drift::check_this_bench(cpus::allowed()?.len())?;
+    }
+    after::bench(&asked);
+    Ok(())
 }
 
 fn measure<B: Bench, M: Metric>(server: &ForkServer, metric: M) -> anyhow::Result<()> {

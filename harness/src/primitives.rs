@@ -3,28 +3,52 @@
 //! The benches leave it in cargo's target folder, `criterion/summary/primitives.json`, which is beside the
 //! folder of the binaries that cargo built.
 
-use std::{fs, io, path::Path};
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+};
 
+use anyhow::Context as _;
 use schema::{Machine, Primitives, SCHEMA_VERSION};
 
 use crate::{binaries::Binaries, exit::usage, store};
 
 /// Its name, there and in run folders.
-pub const FILE: &str = "primitives.json";
+const FILE: &str = "primitives.json";
+
+/// Figures that fit a run, and where they lie.
+#[derive(Debug)]
+pub struct Found {
+    primitives: Primitives,
+    file: PathBuf,
+}
+
+impl Found {
+    /// Carry them into a run folder, with the page of them all where there is one.
+    pub fn put(&self, dir: &Path) -> anyhow::Result<()> {
+        store::write_whole(&dir.join(FILE), &self.primitives)?;
+        let page = self.file.with_file_name(reports::PRIMITIVES_PAGE);
+        if page.is_file() {
+            fs::copy(&page, dir.join(reports::PRIMITIVES_PAGE))
+                .with_context(|| format!("cannot copy {}", page.display()))?;
+        }
+        Ok(())
+    }
+}
 
 /// What lies beside the binaries, if it is of this machine and this version; else why not, where there
 /// is anything.
-pub fn beside(binaries: &Binaries, machine: &Machine) -> Result<Option<Primitives>, String> {
+pub fn beside(binaries: &Binaries, machine: &Machine) -> Result<Option<Found>, String> {
     let file = binaries.path("../criterion/summary").join(FILE);
     match read(&file, machine) {
         Err(Trouble::Missing(_)) => Ok(None),
         Err(Trouble::Unusable(why)) => Err(why),
-        Ok(primitives) => Ok(Some(primitives)),
+        Ok(found) => Ok(Some(found)),
     }
 }
 
 /// What the user named, a file or the folder with it.
-pub fn named(path: &Path, machine: &Machine) -> anyhow::Result<Primitives> {
+pub fn named(path: &Path, machine: &Machine) -> anyhow::Result<Found> {
     let file = if path.is_dir() {
         path.join(FILE)
     } else {
@@ -36,8 +60,7 @@ pub fn named(path: &Path, machine: &Machine) -> anyhow::Result<Primitives> {
 /// Carry `named` into a run folder that is there already.
 pub fn add(named: &Path, dir: &Path) -> anyhow::Result<()> {
     let run = reports::read_folder(dir).map_err(|error| usage(error.to_string()))?;
-    let primitives = self::named(named, &run.machine)?;
-    store::write_whole(&dir.join(FILE), &primitives)
+    self::named(named, &run.machine)?.put(dir)
 }
 
 enum Trouble {
@@ -45,7 +68,7 @@ enum Trouble {
     Unusable(String),
 }
 
-fn read(file: &Path, machine: &Machine) -> Result<Primitives, Trouble> {
+fn read(file: &Path, machine: &Machine) -> Result<Found, Trouble> {
     let shown = file.display();
     let again = "measure anew with cargo bench";
     let unusable = |why: String| Trouble::Unusable(format!("{shown} {why}; {again}"));
@@ -67,5 +90,8 @@ fn read(file: &Path, machine: &Machine) -> Result<Primitives, Trouble> {
     if of != (&machine.cpu_model, &machine.kernel) {
         return Err(unusable("was made on another machine or kernel".to_owned()));
     }
-    Ok(primitives)
+    Ok(Found {
+        primitives,
+        file: file.to_owned(),
+    })
 }

@@ -43,7 +43,7 @@ pub fn run(args: &RunArgs) -> anyhow::Result<Exit> {
     let machine = machine::describe(&topology, open_files, &contenders)?;
     let named = args.primitives.as_deref();
     let primitives = match named.map(|file| primitives::named(file, &machine)) {
-        Some(primitives) => Ok(Some(primitives?)),
+        Some(found) => Ok(Some(found?)),
         None => primitives::beside(&binaries, &machine),
     };
     let mut store = Store::create(
@@ -60,7 +60,7 @@ pub fn run(args: &RunArgs) -> anyhow::Result<Exit> {
         Err(reason) => say::trouble(reason),
     }
     match primitives {
-        Ok(Some(primitives)) => store.write(primitives::FILE, &primitives)?,
+        Ok(Some(found)) => found.put(store.dir())?,
         Ok(None) => {}
         Err(reason) => say::trouble(reason),
     }

@@ -337,6 +337,7 @@ mod primitives {
                 name: "spawn-reaped".to_owned(),
                 asks: "What does it take to make a worker?".to_owned(),
                 means: Some(SENTENCE.to_owned()),
+                measured_unix_s: 0,
                 rows: Vec::new(),
             }],
         };

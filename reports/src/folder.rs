@@ -14,6 +14,7 @@ use schema::{Calibration, Machine, Observation, Plan, Primitives, SCHEMA_VERSION
 use serde::{Deserialize, de::DeserializeOwned};
 
 pub use self::refusal::{Place, ReadError};
+use crate::pages::PRIMITIVES_PAGE;
 
 /// Everything a run left behind.
 #[derive(Clone, Debug, PartialEq)]
@@ -30,6 +31,8 @@ pub struct Run {
     pub calibration: Option<Calibration>,
     /// What each step costs by itself, where it was measured.
     pub primitives: Option<Primitives>,
+    /// Whether the page of them all lies in the folder.
+    pub primitives_page: bool,
     /// The last observation was cut off in the middle: the run was ended while writing it.
     pub cut_off: bool,
 }
@@ -61,6 +64,7 @@ pub fn read_folder(folder: &Path) -> Result<Run, ReadError> {
         observations: of_lines(observations),
         stops: of_lines(stops),
         calibration: if_there(read_value(&folder.join("calibration.json")))?,
+        primitives_page: folder.join(PRIMITIVES_PAGE).is_file(),
         primitives: if_there(read_value(&folder.join("primitives.json")))?,
         cut_off,
     })

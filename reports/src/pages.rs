@@ -33,7 +33,7 @@ use crate::{
 };
 
 /// The page of all that `cargo bench` found, beside the report.
-pub(crate) const PRIMITIVES_PAGE: &str = "primitives.html";
+pub const PRIMITIVES_PAGE: &str = "primitives.html";
 
 /// The files that [`write_pages`] wrote.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -324,6 +324,7 @@ fn in_turns(blocks: u32, factor: f64) -> Run {
         stops: Vec::new(),
         calibration: None,
         primitives: None,
+        primitives_page: false,
         cut_off: false,
     }
 }

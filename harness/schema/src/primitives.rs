@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::Estimate;
+use crate::{Estimate, Worker};
 
 /// `primitives.json`: what `cargo bench` found, carried into the runs that are made beside it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -25,10 +25,12 @@ pub struct Primitives {
 pub struct PrimitiveGroup {
     /// Criterion's name for it, as in `handoff`.
     pub name: String,
-    /// What it asks.
+    /// What it asks; empty for a group that nobody has described.
     pub asks: String,
     /// What the figures mean for a server; absent where they do not suffice to say.
     pub means: Option<String>,
+    /// When the newest of its figures was measured, s since 1970.
+    pub measured_unix_s: u64,
     /// One for each thing and parameter.
     pub rows: Vec<PrimitiveRow>,
 }
@@ -40,14 +42,16 @@ pub struct PrimitiveRow {
     pub what: String,
     /// How much of it, or where, as in `64` or `two-cpus`; empty where there is nothing to vary.
     pub parameter: String,
-    /// By a thread, or by nobody in particular; absent where a thread cannot, or was not measured.
+    /// By a thread; absent where a thread cannot, or was not measured.
     pub thread: Option<PrimitiveCost>,
     /// By a process; absent where a process cannot, or was not measured.
     pub process: Option<PrimitiveCost>,
-    /// Process over thread, by the clock.
-    pub wall_ratio: Option<Estimate>,
-    /// Process over thread, in CPU time.
-    pub cpu_ratio: Option<Estimate>,
+    /// Where it is not done by either kind of worker, or the kind makes no difference.
+    pub alone: Option<PrimitiveCost>,
+    /// By the clock.
+    pub wall_ratio: Option<PrimitiveRatio>,
+    /// In CPU time.
+    pub cpu_ratio: Option<PrimitiveRatio>,
 }
 
 /// What doing it once costs.
@@ -57,6 +61,17 @@ pub struct PrimitiveCost {
     pub wall_ns: Option<Estimate>,
     /// CPU time of everybody who took part, ns.
     pub cpu_ns: Option<Estimate>,
+    /// Carried each time, where that is what the group asks for.
+    pub bytes: Option<u64>,
+}
+
+/// What a process costs beside a thread.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct PrimitiveRatio {
+    /// Process over thread; the interval is absent where criterion took two samples only (`--quick`).
+    pub ratio: Estimate,
+    /// Who costs more, beyond the noise; absent where no difference is told.
+    pub dearer: Option<Worker>,
 }
 
 impl Primitives {

@@ -54,7 +54,7 @@ pub(super) fn page(
     if let Some(fidelity) = words::fidelity(run, verdicts) {
         page.section(&fidelity);
     }
-    if let Some(primitives) = words::primitives(verdicts) {
+    if let Some(primitives) = words::primitives(run, verdicts) {
         page.section(&primitives);
     }
     page.section(&words::calibration(verdicts));

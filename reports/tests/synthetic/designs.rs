@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use reports::Run;
 use schema::{
     Accept, Cell, Estimate, Measured, Model, Origin, Outcome, PrimitiveCost, PrimitiveGroup,
-    PrimitiveRow, Primitives, Reuse, SCHEMA_VERSION, Style, Then, Worker, Workload,
+    PrimitiveRatio, PrimitiveRow, Primitives, Reuse, SCHEMA_VERSION, Style, Then, Worker, Workload,
 };
 
 use super::{alone, cell, experiment, machine, measured, observation, plan_of};
@@ -37,6 +37,7 @@ pub const BY_HASH: &str = "ABACDBBADCABDACBBDACADCBABDCCADB";
 pub fn grid_with_primitives(blocks: u32) -> Run {
     Run {
         primitives: Some(primitives()),
+        primitives_page: true,
         ..grid(blocks)
     }
 }
@@ -50,15 +51,20 @@ pub fn primitives() -> Primitives {
     let cost = |ns: f64| PrimitiveCost {
         wall_ns: Some(about(ns)),
         cpu_ns: Some(about(2.0 * ns)),
+        bytes: None,
     };
     let row = |what: &str, thread: f64, process: f64| PrimitiveRow {
         what: what.to_owned(),
         parameter: "1".to_owned(),
         thread: Some(cost(thread)),
         process: Some(cost(process)),
-        wall_ratio: Some(Estimate {
-            point: process / thread,
-            interval: None,
+        alone: None,
+        wall_ratio: Some(PrimitiveRatio {
+            ratio: Estimate {
+                point: process / thread,
+                interval: None,
+            },
+            dearer: (process > thread).then_some(Worker::Process),
         }),
         cpu_ratio: None,
     };
@@ -71,6 +77,7 @@ pub fn primitives() -> Primitives {
             name: "handoff".to_owned(),
             asks: "What does it cost to give a connection to another worker?".to_owned(),
             means: Some("Passing a connection on takes 4 µs.".to_owned()),
+            measured_unix_s: 1_767_225_600,
             rows: vec![
                 row("passed on", 8_500.0, 10_000.0),
                 row("none", 8_000.0, 8_000.0),
@@ -283,6 +290,7 @@ fn run_of(
         stops: Vec::new(),
         calibration: None,
         primitives: None,
+        primitives_page: false,
         cut_off: false,
     }
 }

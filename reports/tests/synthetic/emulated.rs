@@ -73,6 +73,7 @@ pub fn emulated(experiments: &[&str], blocks: u32, behaviour: Behaviour) -> Run 
         stops: Vec::new(),
         calibration: None,
         primitives: None,
+        primitives_page: false,
         cut_off: false,
     }
 }

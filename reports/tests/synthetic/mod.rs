@@ -137,6 +137,7 @@ pub fn run_of(cells: Vec<Cell>, blocks: u32) -> Run {
         stops: Vec::new(),
         calibration: None,
         primitives: None,
+        primitives_page: false,
         cut_off: false,
     }
 }

@@ -4,6 +4,7 @@ use schema::{HandoffShare, Primitives, Verdicts};
 
 use super::{Head, Part, Section, Table, joined};
 use crate::{
+    Run,
     figures::{duration, significant},
     groups::lifetime,
     pages::PRIMITIVES_PAGE,
@@ -24,7 +25,7 @@ const HARDLY: f64 = 0.005;
 const WHAT_IS_PREDICTED: &str = "Passing a connection on costs CPU time beside taking it from a listener oneself. That price, times the connections for each request, over the CPU time of a request, is the share that handoffs should take. Beside it stands the share that the same workers do without where they wait on a shared listener. What the prediction lacks is the server's own way of doing it: acknowledgements, a queue, and wake-ups of an acceptor that answers nobody.";
 
 /// Nothing where neither the run nor a bench has anything to say.
-pub(in crate::pages) fn primitives(verdicts: &Verdicts) -> Option<Section> {
+pub(in crate::pages) fn primitives(run: &Run, verdicts: &Verdicts) -> Option<Section> {
     let Some(primitives) = &verdicts.primitives else {
         let asks = verdicts.grid.is_some();
         return asks.then(|| Section {
@@ -35,20 +36,17 @@ pub(in crate::pages) fn primitives(verdicts: &Verdicts) -> Option<Section> {
             )],
         });
     };
+    let means = primitives.groups.iter();
     let mut parts = vec![
         Part::Text(about(primitives)),
-        Part::Link {
+        Part::List(means.filter_map(|group| group.means.clone()).collect()),
+    ];
+    if run.primitives_page {
+        parts.push(Part::Link {
             text: "All figures of cargo bench".to_owned(),
             href: PRIMITIVES_PAGE.to_owned(),
-        },
-        Part::List(
-            primitives
-                .groups
-                .iter()
-                .filter_map(|group| group.means.clone())
-                .collect(),
-        ),
-    ];
+        });
+    }
     if !verdicts.handoffs.is_empty() {
         parts.extend([
             Part::Heading("Does the price of a handoff explain the grid?".to_owned()),

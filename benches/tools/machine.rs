@@ -15,6 +15,7 @@ pub struct Machine {
 
 impl Machine {
     /// Reads it from /proc.
+    #[must_use]
     pub fn read() -> Self {
         let cpus = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
         let model = cpus
