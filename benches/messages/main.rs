@@ -151,7 +151,7 @@ impl Means {
 }
 
 /// The side that answers, where it gets its end as descriptors.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 struct Answering {
     means: Means,
     exchange: Exchange,
@@ -207,6 +207,7 @@ impl Answerer<'_> {
 }
 
 /// One benchmark: who asks whom by what.
+#[derive(Clone, Copy)]
 struct Bout<'a> {
     workers: Workers<'a>,
     side: Side,
@@ -287,12 +288,11 @@ impl<'a> Bout<'a> {
     ) -> anyhow::Result<()> {
         let name = format!("{}-{}", self.side.name(), self.job.means.name());
         let id = BenchmarkId::new(name, self.job.exchange.bytes);
-        let mut waiting = Some(self);
         let mut opened = None;
         let mut failure = None;
         group.bench_function(id, |bencher| {
-            if let Some(bout) = waiting.take() {
-                match bout.open() {
+            if failure.is_none() && opened.is_none() {
+                match self.open() {
                     Ok(open) => opened = Some(open),
                     Err(error) => failure = Some(error),
                 }
@@ -304,14 +304,23 @@ impl<'a> Bout<'a> {
                 }
             });
             failure = failure.take().or_else(|| pin.err());
+            // Whoever spins would take a CPU from criterion while it calculates.
+            if self.job.means.spins() {
+                let closed = close(opened.take());
+                failure = closed.err().or_else(|| failure.take());
+            }
         });
-        if let Some((asking, answerer)) = opened {
-            // It ends with that. If it failed, it knows best why.
-            drop(asking);
-            answerer.finish()?;
-        }
-        failure.map_or(Ok(()), Err)
+        // A worker that failed knows best why.
+        close(opened).and(failure.map_or(Ok(()), Err))
     }
+}
+
+/// End the other side, which does as it hears nothing more.
+fn close(opened: Option<Opened<'_>>) -> anyhow::Result<()> {
+    opened.map_or(Ok(()), |(asking, answerer)| {
+        drop(asking);
+        answerer.finish()
+    })
 }
 
 /// Messages of a batch.
