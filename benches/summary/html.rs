@@ -24,8 +24,17 @@ const STYLE: &str = concat!(
     include_str!("summary.css")
 );
 
-/// The page. Links lead to criterion's folder by `to_criterion`, where its reports are.
-pub fn page(summary: &Summary, criterion: &Path, to_criterion: &str) -> String {
+/// Criterion's own reports, for a page that is to link to them.
+#[derive(Clone, Copy, Debug)]
+pub struct Criterion<'a> {
+    /// Where they are.
+    pub folder: &'a Path,
+    /// The link that leads there from the page.
+    pub way: &'a str,
+}
+
+/// The page; without links where it is to be read elsewhere.
+pub fn page(summary: &Summary, criterion: Option<Criterion<'_>>) -> String {
     html! {
         (DOCTYPE)
         html lang="en" {
@@ -42,7 +51,7 @@ pub fn page(summary: &Summary, criterion: &Path, to_criterion: &str) -> String {
                 main {
                     (overview(summary))
                     @for group in &summary.primitives.groups {
-                        (section(summary, group, criterion, to_criterion))
+                        (section(summary, group, criterion))
                     }
                     (method(summary))
                 }
@@ -118,12 +127,7 @@ fn overview(summary: &Summary) -> Markup {
     }
 }
 
-fn section(
-    summary: &Summary,
-    group: &PrimitiveGroup,
-    criterion: &Path,
-    to_criterion: &str,
-) -> Markup {
+fn section(summary: &Summary, group: &PrimitiveGroup, criterion: Option<Criterion<'_>>) -> Markup {
     html! {
         section aria-labelledby=(group.name) {
             h2 #(group.name) { (title(&group.name)) }
@@ -139,19 +143,14 @@ fn section(
             p.fine {
                 code { (group.name) } ", measured " (instant(group.measured_unix_s))
                 @if summary.quick.contains(&group.name) { " " span.label { "quick" } }
-                (links(summary, group, criterion, to_criterion))
+                @if let Some(criterion) = criterion { (links(summary, group, criterion)) }
             }
         }
     }
 }
 
 /// Criterion's own reports of a group, where it has made any.
-fn links(
-    summary: &Summary,
-    group: &PrimitiveGroup,
-    criterion: &Path,
-    to_criterion: &str,
-) -> Markup {
+fn links(summary: &Summary, group: &PrimitiveGroup, criterion: Criterion<'_>) -> Markup {
     let folders = summary.folders.get(&group.name);
     let names = ["by the clock", "in CPU time"];
     let reports: Vec<(&str, String)> = folders
@@ -160,8 +159,8 @@ fn links(
         .zip(names)
         .filter_map(|(folder, name)| {
             let report = format!("{}/report/index.html", folder.as_ref()?);
-            let there = criterion.join(&report).exists();
-            there.then(|| (name, format!("{to_criterion}/{}", in_url(&report))))
+            let there = criterion.folder.join(&report).exists();
+            there.then(|| (name, format!("{}/{}", criterion.way, in_url(&report))))
         })
         .collect();
     html! {

@@ -1,5 +1,5 @@
 //! What the figures of all benches say: `primitives.json`, `summary.md` and `summary.html`, in the folder
-//! `summary` of criterion's.
+//! `summary` of criterion's; and the page once more without links, `primitives.html`, for runs that carry it.
 //!
 //! # Order of events
 //! Every bench writes them anew when it has measured ([`after`]), and the program `bench-summary` without
@@ -79,8 +79,13 @@ pub fn write(criterion: &Path, baseline: &str, out: Option<&Path>) -> anyhow::Re
     let json = serde_json::to_string_pretty(&summary.primitives)?;
     put(&out, "primitives.json", &json)?;
     put(&out, "summary.md", &markdown::page(&summary))?;
-    let page = html::page(&summary, criterion, &way(&out, criterion));
-    let page = put(&out, "summary.html", &page)?;
+    // For runs, which carry it elsewhere.
+    put(&out, "primitives.html", &html::page(&summary, None))?;
+    let linked = html::Criterion {
+        folder: criterion,
+        way: &way(&out, criterion),
+    };
+    let page = put(&out, "summary.html", &html::page(&summary, Some(linked)))?;
     Ok(Written { page, passed_over })
 }
 

@@ -264,7 +264,7 @@ fn begin<J: Job>(sole: &Sole, job: J, descriptors: Vec<OwnedFd>) -> Reply {
 
 /// Ends a forked process: nothing of the bench's is to be run in it, no destructor and no handler.
 #[allow(unsafe_code)]
-fn end_with(result: anyhow::Result<()>) -> ! {
+pub(super) fn end_with(result: anyhow::Result<()>) -> ! {
     let code = match result {
         Ok(()) => 0,
         Err(error) => {

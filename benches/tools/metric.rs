@@ -3,11 +3,12 @@
 use std::time::{Duration, Instant};
 
 use criterion::measurement::{Measurement, ValueFormatter, WallTime};
+use serde::{Deserialize, Serialize};
 
 use super::tree::{self, Mark};
 
 /// What something took, by either way of measuring.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Spent {
     /// By the clock.
     pub wall: Duration,

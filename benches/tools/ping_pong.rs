@@ -21,6 +21,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     cpus::{Pin, stay_on},
+    fallible::{self, or_unwind},
     fork_server::{Job, Side, Workers},
     metric::Metric,
     shared_memory::SharedMemory,
@@ -209,15 +210,10 @@ pub fn by_turns<M: Metric>(
     cpu: usize,
     mut round_trip: impl FnMut() -> anyhow::Result<()>,
 ) -> anyhow::Result<()> {
-    let mut failure = None;
-    group.bench_function(id, |bencher| {
-        let pin = Pin::to(cpu);
-        bencher.iter(|| {
-            if failure.is_none() {
-                failure = round_trip().err();
-            }
+    fallible::caught(|| {
+        group.bench_function(id, |bencher| {
+            let _pin = or_unwind(Pin::to(cpu));
+            bencher.iter(|| or_unwind(round_trip()));
         });
-        failure = failure.take().or_else(|| pin.err());
-    });
-    failure.map_or(Ok(()), Err)
+    })
 }

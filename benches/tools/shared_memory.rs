@@ -13,6 +13,10 @@ use rustix::{
     mm::{MapFlags, ProtFlags, mmap, munmap},
 };
 
+/// Bytes apart that words are where two writers are not to disturb each other: two lines of a cache, as CPUs
+/// fetch lines in pairs.
+pub const LINE: usize = 128;
+
 /// A mapping of memory that has a descriptor, which a worker gets to map the same memory. All 0 at first.
 #[derive(Debug)]
 pub struct SharedMemory {

@@ -90,14 +90,17 @@ fn workers() -> Duration {
 
 /// What `process` and those below it have used, the ended ones of each included. Whoever ends meanwhile is
 /// counted by its parent.
-fn used_below(process: Pid) -> Duration {
+#[must_use]
+pub fn used_below(process: Pid) -> Duration {
     let clock = clock_getcpuclockid(process).and_then(clock_gettime);
     let own = clock.map_or(Duration::ZERO, Duration::from);
     let below: Duration = children(process).into_iter().map(used_below).sum();
     own + below + of_ended_children(process)
 }
 
-fn children(process: Pid) -> Vec<Pid> {
+/// The processes that `process` has made, and that are there.
+#[must_use]
+pub fn children(process: Pid) -> Vec<Pid> {
     let Ok(tasks) = fs::read_dir(format!("/proc/{process}/task")) else {
         return Vec::new();
     };

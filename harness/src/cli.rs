@@ -107,6 +107,9 @@ pub struct RunArgs {
     /// How long one request may take
     #[arg(long, value_name = "TIME", default_value = "5s", value_parser = duration)]
     pub timeout: Duration,
+    /// What cargo bench found, to explain the run by [default: where cargo leaves it beside the binaries]
+    #[arg(long, value_name = "FILE")]
+    pub primitives: Option<PathBuf>,
     /// Where the server binaries are [default: beside this program]
     #[arg(long, value_name = "DIR")]
     pub bin_dir: Option<PathBuf>,
@@ -181,6 +184,9 @@ pub struct ReportArgs {
     /// A run folder
     #[arg(value_name = "DIR")]
     pub dir: PathBuf,
+    /// What cargo bench found on the run's machine, to explain the run by; kept in the run folder
+    #[arg(long, value_name = "FILE")]
+    pub primitives: Option<PathBuf>,
 }
 
 /// `counters list`.

@@ -25,6 +25,7 @@ mod load_url;
 mod machine;
 mod noise;
 mod plan;
+mod primitives;
 mod progress;
 mod ready;
 mod report;
@@ -53,7 +54,7 @@ fn main() -> ExitCode {
         Command::Run(args) => run::run(&args),
         Command::Calibrate(args) => calibrate::calibrate(&args),
         Command::Doctor(args) => doctor::doctor(&args),
-        Command::Report(args) => report::rebuild(&args.dir),
+        Command::Report(args) => report::rebuild(&args),
         Command::Export(args) => export::export(&args),
         Command::Compare(args) => compare::compare(&args),
         Command::Load(args) => load_url::load_url(&args),

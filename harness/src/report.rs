@@ -3,13 +3,17 @@
 use std::path::Path;
 
 use crate::{
+    cli::ReportArgs,
     exit::{Exit, UsageError},
-    say,
+    primitives, say,
 };
 
 /// `counters report DIR`.
-pub fn rebuild(dir: &Path) -> anyhow::Result<Exit> {
-    Ok(if write(dir)? {
+pub fn rebuild(args: &ReportArgs) -> anyhow::Result<Exit> {
+    if let Some(named) = &args.primitives {
+        primitives::add(named, &args.dir)?;
+    }
+    Ok(if write(&args.dir)? {
         Exit::Fine
     } else {
         Exit::Invalid

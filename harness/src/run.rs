@@ -18,6 +18,7 @@ use crate::{
     interrupt::Interrupt,
     limits, machine,
     plan::{self, Frame, Wishes},
+    primitives,
     progress::Progress,
     report, say,
     stopping::Stopping,
@@ -32,13 +33,19 @@ pub fn run(args: &RunArgs) -> anyhow::Result<Exit> {
     } else {
         Experiment::named(&args.only)?
     };
-    let contenders = contenders::all(&Binaries::provide(args.bin_dir.as_deref())?);
+    let binaries = Binaries::provide(args.bin_dir.as_deref())?;
+    let contenders = contenders::all(&binaries);
     let topology = Topology::read()?;
     let cgroups = Cgroups::here();
     let plan = make_plan(args, experiments, &topology, cgroups.as_ref(), &contenders)?;
     require_own(&plan, &contenders)?;
     let open_files = limits::raise_open_files(most_connections(&plan))?;
     let machine = machine::describe(&topology, open_files, &contenders)?;
+    let named = args.primitives.as_deref();
+    let primitives = match named.map(|file| primitives::named(file, &machine)) {
+        Some(found) => Ok(Some(found?)),
+        None => primitives::beside(&binaries, &machine),
+    };
     let mut store = Store::create(
         &args
             .out
@@ -49,6 +56,11 @@ pub fn run(args: &RunArgs) -> anyhow::Result<Exit> {
     store.write("machine.json", &machine)?;
     match keep::kept(&machine) {
         Ok(Some(calibration)) => store.write(keep::FILE, &calibration)?,
+        Ok(None) => {}
+        Err(reason) => say::trouble(reason),
+    }
+    match primitives {
+        Ok(Some(found)) => found.put(store.dir())?,
         Ok(None) => {}
         Err(reason) => say::trouble(reason),
     }

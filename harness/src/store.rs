@@ -31,6 +31,15 @@ pub fn default_dir(plan: &Plan) -> PathBuf {
     dated_dir(plan.created_unix_ns, plan.preset.name())
 }
 
+/// Writes a file of JSON, whole or not at all.
+pub fn write_whole(file: &Path, value: &impl Serialize) -> anyhow::Result<()> {
+    let json = serde_json::to_string_pretty(value)? + "\n";
+    let beside = file.with_extension("new");
+    fs::write(&beside, json)
+        .and_then(|()| fs::rename(&beside, file))
+        .with_context(|| format!("cannot write {}; is the disk full?", file.display()))
+}
+
 /// A folder among the runs, by the time since the Unix epoch and what it is.
 pub fn dated_dir(created_unix_ns: u64, what: &str) -> PathBuf {
     let created = SystemTime::UNIX_EPOCH + Duration::from_nanos(created_unix_ns);
@@ -96,10 +105,7 @@ impl Store {
 
     /// Writes `plan.json` or `machine.json`.
     pub fn write(&self, name: &str, value: &impl Serialize) -> anyhow::Result<()> {
-        let path = self.dir.join(name);
-        let json = serde_json::to_string_pretty(value)? + "\n";
-        fs::write(&path, json)
-            .with_context(|| format!("cannot write {}; is the disk full?", path.display()))
+        write_whole(&self.dir.join(name), value)
     }
 
     /// Appends one line to `observations.jsonl`, whole.

@@ -273,3 +273,74 @@ fn the_listing_names_servers_and_guests() {
         );
     }
 }
+
+#[test]
+fn what_the_benches_found_is_added_to_a_run_of_the_same_machine_and_no_other() {
+    let _turn = turn();
+    let folder = tempfile::tempdir().unwrap();
+    let run = folder.path().join("run");
+    let output = short_run(&run, "single").output().unwrap();
+    fine_or_in_doubt(&output, &run);
+    let file = folder.path().join(primitives::FILE);
+    let rebuilt = || {
+        Command::new(COUNTERS)
+            .arg("report")
+            .arg(&run)
+            .arg("--primitives")
+            .arg(&file)
+            .output()
+            .unwrap()
+    };
+    assert_one_line(&rebuilt(), 2, &["primitives.json", "cargo bench"]);
+
+    let machine: Machine =
+        serde_json::from_slice(&fs::read(run.join("machine.json")).unwrap()).unwrap();
+    primitives::write(&file, &machine.cpu_model, "another kernel");
+    assert_one_line(&rebuilt(), 2, &["another machine or kernel"]);
+    assert!(!run.join(primitives::FILE).exists());
+
+    primitives::write(&file, &machine.cpu_model, &machine.kernel);
+    assert_eq!(rebuilt().status.code(), output.status.code());
+    assert!(run.join(primitives::FILE).is_file());
+    let markdown = fs::read_to_string(run.join("report.md")).unwrap();
+    assert!(markdown.contains(primitives::SENTENCE), "{markdown}");
+
+    // And a run finds what it is told of by itself.
+    let again = folder.path().join("again");
+    let output = short_run(&again, "single")
+        .arg("--primitives")
+        .arg(folder.path())
+        .output()
+        .unwrap();
+    fine_or_in_doubt(&output, &again);
+    let verdicts: Verdicts =
+        serde_json::from_slice(&fs::read(again.join("verdicts.json")).unwrap()).unwrap();
+    assert_eq!(verdicts.primitives.unwrap().groups.len(), 1);
+}
+
+/// A file as the benches leave it.
+mod primitives {
+    use std::{fs, path::Path};
+
+    use schema::{PrimitiveGroup, Primitives, SCHEMA_VERSION};
+
+    pub const FILE: &str = "primitives.json";
+    pub const SENTENCE: &str = "A thread is made in no time.";
+
+    pub fn write(file: &Path, cpu_model: &str, kernel: &str) {
+        let primitives = Primitives {
+            schema_version: SCHEMA_VERSION,
+            cpu_model: cpu_model.to_owned(),
+            kernel: kernel.to_owned(),
+            noise: None,
+            groups: vec![PrimitiveGroup {
+                name: "spawn-reaped".to_owned(),
+                asks: "What does it take to make a worker?".to_owned(),
+                means: Some(SENTENCE.to_owned()),
+                measured_unix_s: 0,
+                rows: Vec::new(),
+            }],
+        };
+        fs::write(file, serde_json::to_vec(&primitives).unwrap()).unwrap();
+    }
+}

@@ -1,5 +1,5 @@
 //! Reading a run folder: `plan.json`, `machine.json`, `observations.jsonl`, `stops.jsonl` and,
-//! where the instrument was calibrated, `calibration.json`.
+//! where the instrument was calibrated, `calibration.json`; where `cargo bench` was run, `primitives.json`.
 //!
 //! A run that was ended while it wrote keeps what it had: a last line that was cut off is left
 //! out and remembered ([`Run::cut_off`]). Anything else that is not as written is refused, and
@@ -10,10 +10,11 @@ mod refusal;
 
 use std::{fs, io, path::Path};
 
-use schema::{Calibration, Machine, Observation, Plan, SCHEMA_VERSION, Stop};
+use schema::{Calibration, Machine, Observation, Plan, Primitives, SCHEMA_VERSION, Stop};
 use serde::{Deserialize, de::DeserializeOwned};
 
 pub use self::refusal::{Place, ReadError};
+use crate::pages::PRIMITIVES_PAGE;
 
 /// Everything a run left behind.
 #[derive(Clone, Debug, PartialEq)]
@@ -28,6 +29,10 @@ pub struct Run {
     pub stops: Vec<Stop>,
     /// The instrument's own error, where it was measured.
     pub calibration: Option<Calibration>,
+    /// What each step costs by itself, where it was measured.
+    pub primitives: Option<Primitives>,
+    /// Whether the page of them all lies in the folder.
+    pub primitives_page: bool,
     /// The last observation was cut off in the middle: the run was ended while writing it.
     pub cut_off: bool,
 }
@@ -59,6 +64,8 @@ pub fn read_folder(folder: &Path) -> Result<Run, ReadError> {
         observations: of_lines(observations),
         stops: of_lines(stops),
         calibration: if_there(read_value(&folder.join("calibration.json")))?,
+        primitives_page: folder.join(PRIMITIVES_PAGE).is_file(),
+        primitives: if_there(read_value(&folder.join("primitives.json")))?,
         cut_off,
     })
 }

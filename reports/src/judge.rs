@@ -16,6 +16,7 @@ mod estimates;
 mod fidelity;
 mod findings;
 mod grid;
+mod handoffs;
 mod headlines;
 mod law;
 mod pairs;
@@ -48,18 +49,29 @@ use crate::{Run, measurements::Measurements};
 pub fn judge(run: &Run) -> Verdicts {
     let measurements = Measurements::of(run);
     let findings = findings::findings(&measurements);
+    let estimates = estimates::estimates(&measurements);
+    let grid = grid::grid(&measurements);
+    let primitives = run.primitives.clone();
+    let handoffs = handoffs::handoffs(
+        &measurements,
+        primitives.as_ref(),
+        grid.as_ref(),
+        &estimates,
+    );
     Verdicts {
         schema_version: SCHEMA_VERSION,
         valid: !findings.iter().any(|finding| finding.breaks_a_rule),
         headlines: headlines::headlines(&measurements),
-        estimates: estimates::estimates(&measurements),
+        estimates,
         comparisons: comparisons::comparisons(&measurements),
         scaling: scaling::curves(&measurements),
-        grid: grid::grid(&measurements),
+        grid,
         stevens: stevens::stevens(&measurements),
         balance: balance::balance(&measurements),
         fidelity: fidelity::fidelity(&measurements),
         calibration: run.calibration.clone(),
+        primitives,
+        handoffs,
         caveats: findings.into_iter().map(|f| f.sentence).collect(),
     }
 }

@@ -28,5 +28,5 @@ pub use self::{
     export::{ExportFormat, export},
     folder::{Place, ReadError, Run, read_folder},
     judge::judge,
-    pages::{WriteError, Written, summary, write_pages},
+    pages::{PRIMITIVES_PAGE, WriteError, Written, summary, write_pages},
 };

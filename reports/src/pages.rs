@@ -32,6 +32,9 @@ use crate::{
     measurements::Measurements,
 };
 
+/// The page of all that `cargo bench` found, beside the report.
+pub const PRIMITIVES_PAGE: &str = "primitives.html";
+
 /// The files that [`write_pages`] wrote.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Written {

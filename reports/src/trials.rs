@@ -103,6 +103,12 @@ impl<'a> Trial<'a> {
         self.sums.switches / self.requests()
     }
 
+    /// Connections made in the window for each request answered in it.
+    pub(crate) fn connections_per_request(self) -> f64 {
+        let load = &self.measured.load;
+        load.connections_opened as f64 / load.completed.max(1) as f64
+    }
+
     pub(crate) fn latency(self) -> &'a LatencyQuantiles {
         self.latency
     }

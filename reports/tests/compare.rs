@@ -323,6 +323,8 @@ fn in_turns(blocks: u32, factor: f64) -> Run {
         observations,
         stops: Vec::new(),
         calibration: None,
+        primitives: None,
+        primitives_page: false,
         cut_off: false,
     }
 }

@@ -9,7 +9,7 @@ use reports::{Run, judge};
 use schema::{Estimate, Law, Verdicts};
 use serde_json::{Value, json};
 use synthetic::{
-    designs::{balance, grid, stevens},
+    designs::{balance, grid, grid_with_primitives, stevens},
     emulated::{EVERY, Shown, calibration, emulated, linear},
     typical,
 };
@@ -60,6 +60,7 @@ fn verdicts_of_every_shape_of_run_fit_the_schema() {
         calibrated,
         grid(1),
         grid(3),
+        grid_with_primitives(3),
         stevens(3),
         balance(2),
     ];
@@ -129,7 +130,7 @@ fn a_document_that_is_wrong_anywhere_is_refused() {
 #[test]
 fn what_stands_alone_is_refused_where_it_is_wrong() {
     type OfBlocks = fn(u32) -> Run;
-    let wrong: [(OfBlocks, &str, Value); 7] = [
+    let wrong: [(OfBlocks, &str, Value); 10] = [
         (grid, "/grid/rows/0/process", json!({"refused": {}})),
         (grid, "/grid/rows/0/sentence", json!("no full stop")),
         (grid, "/grid/policies/0/worker", json!("coroutine")),
@@ -137,6 +138,17 @@ fn what_stands_alone_is_refused_where_it_is_wrong() {
         (stevens, "/stevens/conclusions/0/stands", json!("perhaps")),
         (balance, "/balance/cells/0/requests/shares", json!([])),
         (balance, "/balance/cells/0/workers", json!(0)),
+        (
+            grid_with_primitives,
+            "/primitives/groups/0/rows/0/thread",
+            json!({"wall_ns": null}),
+        ),
+        (
+            grid_with_primitives,
+            "/primitives/groups/0/means",
+            json!("no full stop"),
+        ),
+        (grid_with_primitives, "/handoffs/0/predicted", json!(0.5)),
     ];
     for (run, place, value) in wrong {
         let mut document = fits(&run(3));

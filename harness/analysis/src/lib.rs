@@ -9,7 +9,8 @@
 //! - [`verdict`]: better, worse, equivalent or undecided; [`binomial_interval`]: how often verdicts
 //!   are wrong;
 //! - [`fairness_index`]: how evenly workers answered;
-//! - [`usl_estimate`]: how throughput grows with the number of workers, and where it turns.
+//! - [`usl_estimate`]: how throughput grows with the number of workers, and where it turns;
+//! - [`Simulation`]: how long requests wait in line, from the service times that were measured.
 //!
 //! Nothing here reads a clock, a file or the machine. The same numbers and the same seed give the
 //! same figures, bit for bit, whatever the number of threads.
@@ -23,6 +24,7 @@ mod fairness;
 mod quantile;
 mod resample;
 mod sample;
+mod simulation;
 mod stopping;
 mod unpaired;
 mod usl;
@@ -34,6 +36,7 @@ pub use self::{
     fairness::fairness_index,
     quantile::quantile,
     sample::{Sample, SampleError},
+    simulation::{Queueing, Simulation, SimulationError, Visit},
     stopping::{LEAST_BEFORE_STOPPING, half_width, narrow_enough},
     unpaired::UnpairedRatio,
     usl::{LEAST_SIZES_FOR_A_PEAK, NoPeak, Peak, UslError, UslEstimate, UslFit, usl_estimate},

@@ -59,9 +59,9 @@ pub use self::{
     ready::Ready,
     verdict::{
         AgainstReal, AtShare, Balance, BalanceCell, BesideGuest, Comparison, Conclusion, Design,
-        DesignFigures, Direction, Estimate, Estimates, Fidelity, Grid, GridRow, Headline,
-        HeadlineKind, Law, Metric, Order, PolicyCost, Reference, ScalingCurve, ScalingPoint,
-        Spread, Standing, Stands, Stevens, Verdict, Verdicts, WakeOrder,
+        DesignFigures, Direction, Estimate, Estimates, Fidelity, Grid, GridRow, HandoffShare,
+        Headline, HeadlineKind, Law, Metric, Order, PolicyCost, Reference, ScalingCurve,
+        ScalingPoint, Spread, Standing, Stands, Stevens, Verdict, Verdicts, WakeOrder,
     },
 };
 

@@ -2,16 +2,18 @@
 
 mod balance;
 mod grid;
+mod handoff;
 mod stevens;
 
 pub use self::{
     balance::{Balance, BalanceCell, Order, Spread, WakeOrder},
     grid::{BesideGuest, Grid, GridRow, PolicyCost, Reference, Standing},
+    handoff::HandoffShare,
     stevens::{Conclusion, Design, DesignFigures, Stands, Stevens},
 };
 use serde::{Deserialize, Serialize};
 
-use crate::{Calibration, Cores, Workload};
+use crate::{Calibration, Cores, Primitives, Workload};
 
 /// `verdicts.json`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -38,6 +40,11 @@ pub struct Verdicts {
     pub fidelity: Option<Fidelity>,
     /// What the instrument's own error was when it was last measured on this machine.
     pub calibration: Option<Calibration>,
+    /// What each step costs by itself, where that was measured on this machine.
+    pub primitives: Option<Primitives>,
+    /// Whether the price of a handoff explains what it costs a server; one for each of the grid's servers
+    /// that pass connections on, where both are known.
+    pub handoffs: Vec<HandoffShare>,
     /// What a reader must know before quoting a figure; each a whole sentence.
     pub caveats: Vec<String>,
 }

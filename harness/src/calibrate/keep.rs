@@ -9,7 +9,7 @@ use std::{
 use anyhow::Context;
 use schema::{Calibration, Machine, SCHEMA_VERSION};
 
-use crate::exit::usage;
+use crate::{exit::usage, store};
 
 /// Its name, there and in run folders.
 pub const FILE: &str = "calibration.json";
@@ -24,15 +24,6 @@ fn place() -> Option<PathBuf> {
     Some(state?.join("ten-counters").join(FILE))
 }
 
-/// Writes a calibration, whole or not at all.
-pub fn write(file: &Path, calibration: &Calibration) -> anyhow::Result<()> {
-    let json = serde_json::to_string_pretty(calibration)? + "\n";
-    let beside = file.with_extension("new");
-    fs::write(&beside, json)
-        .and_then(|()| fs::rename(&beside, file))
-        .with_context(|| format!("cannot write {}; is the disk full?", file.display()))
-}
-
 /// Keeps a calibration for later runs. Returns where.
 pub fn keep(calibration: &Calibration) -> anyhow::Result<PathBuf> {
     let file = place().ok_or_else(|| {
@@ -41,7 +32,7 @@ pub fn keep(calibration: &Calibration) -> anyhow::Result<PathBuf> {
     if let Some(folder) = file.parent() {
         fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
     }
-    write(&file, calibration)?;
+    store::write_whole(&file, calibration)?;
     Ok(file)
 }
 

@@ -124,7 +124,7 @@ pub fn calibrate(args: &CalibrateArgs) -> anyhow::Result<Exit> {
             })
             .collect::<anyhow::Result<_>>()?,
     };
-    keep::write(&dir.join(keep::FILE), &calibration)?;
+    store::write_whole(&dir.join(keep::FILE), &calibration)?;
     let kept = keep::keep(&calibration)?;
     say::result(judgement::InWords(&calibration))?;
     say::result(kept.display())?;

@@ -73,7 +73,7 @@ fn at_share(trials: &Trials<'_>, seed: u64) -> Option<AtShare> {
 }
 
 /// The mean over the trials that have the figure; `None` where none has.
-fn mean<'a>(
+pub(super) fn mean<'a>(
     trials: &Trials<'a>,
     seed: u64,
     figure: impl Fn(Trial<'a>) -> Option<f64>,

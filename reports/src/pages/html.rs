@@ -60,6 +60,7 @@ pub(super) fn page(
                     }
                     @if !groups.is_empty() { (tables::comparisons(run, verdicts)) }
                     @if let Some(fidelity) = words::fidelity(run, verdicts) { (sections::section(&fidelity)) }
+                    @if let Some(primitives) = words::primitives(run, verdicts) { (sections::section(&primitives)) }
                     (sections::section(&words::calibration(verdicts)))
                     (not_measured(run))
                     (failed(run))

@@ -54,6 +54,9 @@ pub(super) fn page(
     if let Some(fidelity) = words::fidelity(run, verdicts) {
         page.section(&fidelity);
     }
+    if let Some(primitives) = words::primitives(run, verdicts) {
+        page.section(&primitives);
+    }
     page.section(&words::calibration(verdicts));
     not_measured(&mut page, run);
     failed(&mut page, run);
@@ -240,6 +243,7 @@ impl Page {
                 Part::List(items) if items.is_empty() => {}
                 Part::List(items) => self.list(items.iter().map(|item| escaped(&capital(item)))),
                 Part::Table(table) => self.words(table),
+                Part::Link { text, href } => self.line(&format!("[{}]({href})", escaped(text))),
                 Part::Heading(text) => self.line(&format!("### {}", escaped(text))),
                 Part::Folded(title, parts) => {
                     self.line(&format!("### {}", escaped(title)));

@@ -6,6 +6,7 @@ mod calibration;
 mod experiments;
 mod fidelity;
 mod grid;
+mod primitives;
 mod scaling;
 mod stevens;
 
@@ -17,6 +18,7 @@ pub(super) use self::{
     experiments::experiments,
     fidelity::fidelity,
     grid::told,
+    primitives::{primitives, sentence as handoff_sentence},
     scaling::{curves, scaling},
 };
 
@@ -52,6 +54,11 @@ pub(super) enum Part {
     Aside(String),
     List(Vec<String>),
     Table(Table),
+    /// A way to another page beside this one.
+    Link {
+        text: String,
+        href: String,
+    },
     /// A heading within the section.
     Heading(String),
     /// What few will read: a page that can fold shows its title alone.

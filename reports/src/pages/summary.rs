@@ -6,7 +6,11 @@ use std::{collections::BTreeSet, fmt::Write as _};
 
 use schema::{Estimate, ScalingCurve, Verdicts};
 
-use super::{GroupPages, group_panels, headline::Headline, sections::curves};
+use super::{
+    GroupPages, group_panels,
+    headline::Headline,
+    sections::{curves, handoff_sentence},
+};
 use crate::{
     Run,
     figures::{capital, duration, interval, mebibytes, micros, rate},
@@ -49,6 +53,15 @@ pub fn summary(run: &Run, verdicts: &Verdicts) -> String {
     }
     for (title, table) in alone::tables(verdicts) {
         let _ = write!(text, "\n{title}\n{table}");
+    }
+    if !verdicts.handoffs.is_empty() {
+        let _ = writeln!(
+            text,
+            "\nhandoffs: their share of CPU time, predicted by cargo bench"
+        );
+        for share in &verdicts.handoffs {
+            let _ = writeln!(text, "- {}", handoff_sentence(share));
+        }
     }
     if !verdicts.caveats.is_empty() {
         let _ = writeln!(

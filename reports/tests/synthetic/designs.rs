@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use reports::Run;
 use schema::{
-    Accept, Cell, Measured, Model, Origin, Outcome, Reuse, Style, Then, Worker, Workload,
+    Accept, Cell, Estimate, Measured, Model, Origin, Outcome, PrimitiveCost, PrimitiveGroup,
+    PrimitiveRatio, PrimitiveRow, Primitives, Reuse, SCHEMA_VERSION, Style, Then, Worker, Workload,
 };
 
 use super::{alone, cell, experiment, machine, measured, observation, plan_of};
@@ -33,6 +34,58 @@ pub const LAST_AGAIN: &str = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
 pub const BY_HASH: &str = "ABACDBBADCABDACBBDACADCBABDCCADB";
 
 /// Every legal model, a variant, the floor and guests, on kept and on new connections.
+pub fn grid_with_primitives(blocks: u32) -> Run {
+    Run {
+        primitives: Some(primitives()),
+        primitives_page: true,
+        ..grid(blocks)
+    }
+}
+
+/// A handoff costs a process 4 µs more than none does, and a thread 1 µs.
+pub fn primitives() -> Primitives {
+    let about = |ns: f64| Estimate {
+        point: ns,
+        interval: Some((ns - 300.0, ns + 400.0)),
+    };
+    let cost = |ns: f64| PrimitiveCost {
+        wall_ns: Some(about(ns)),
+        cpu_ns: Some(about(2.0 * ns)),
+        bytes: None,
+    };
+    let row = |what: &str, thread: f64, process: f64| PrimitiveRow {
+        what: what.to_owned(),
+        parameter: "1".to_owned(),
+        thread: Some(cost(thread)),
+        process: Some(cost(process)),
+        alone: None,
+        wall_ratio: Some(PrimitiveRatio {
+            ratio: Estimate {
+                point: process / thread,
+                interval: None,
+            },
+            dearer: (process > thread).then_some(Worker::Process),
+        }),
+        cpu_ratio: None,
+    };
+    Primitives {
+        schema_version: SCHEMA_VERSION,
+        cpu_model: machine().cpu_model,
+        kernel: machine().kernel,
+        noise: Some(0.03),
+        groups: vec![PrimitiveGroup {
+            name: "handoff".to_owned(),
+            asks: "What does it cost to give a connection to another worker?".to_owned(),
+            means: Some("Passing a connection on takes 4 µs.".to_owned()),
+            measured_unix_s: 1_767_225_600,
+            rows: vec![
+                row("passed on", 8_500.0, 10_000.0),
+                row("none", 8_000.0, 8_000.0),
+            ],
+        }],
+    }
+}
+
 pub fn grid(blocks: u32) -> Run {
     let mut cells = Vec::new();
     for reuse in [Reuse::KeepAlive, Reuse::NewConnection] {
@@ -236,6 +289,8 @@ fn run_of(
         observations,
         stops: Vec::new(),
         calibration: None,
+        primitives: None,
+        primitives_page: false,
         cut_off: false,
     }
 }

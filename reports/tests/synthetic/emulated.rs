@@ -72,6 +72,8 @@ pub fn emulated(experiments: &[&str], blocks: u32, behaviour: Behaviour) -> Run 
         observations,
         stops: Vec::new(),
         calibration: None,
+        primitives: None,
+        primitives_page: false,
         cut_off: false,
     }
 }

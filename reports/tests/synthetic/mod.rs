@@ -136,6 +136,8 @@ pub fn run_of(cells: Vec<Cell>, blocks: u32) -> Run {
         observations,
         stops: Vec::new(),
         calibration: None,
+        primitives: None,
+        primitives_page: false,
         cut_off: false,
     }
 }

@@ -44,6 +44,14 @@ pub fn pair<A, B>() -> Result<Ends<A, B>, ChannelError> {
     Ok((Packets::new(one), Packets::new(other)))
 }
 
+/// An end whose socket came from elsewhere, as with a message to a process that was forked before.
+impl<Out, In> From<OwnedFd> for Packets<Out, In> {
+    /// Of one end of a [`pair`].
+    fn from(socket: OwnedFd) -> Self {
+        Self::new(socket)
+    }
+}
+
 impl<Out, In> Packets<Out, In> {
     fn new(socket: OwnedFd) -> Self {
         Self {

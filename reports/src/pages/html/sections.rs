@@ -27,6 +27,7 @@ pub(super) fn parts(parts: &[Part], label: &str) -> Markup {
                     @if !items.is_empty() { ul { @for item in items { li { (typeset(item)) } } } }
                 },
                 Part::Table(table) => { (self::table(table, label)) },
+                Part::Link { text, href } => { p { a href=(href) { (text) } } },
                 Part::Heading(text) => { h3 { (text) } },
                 Part::Folded(title, parts) => {
                     details { summary { (title) } (self::parts(parts, title)) }
