@@ -29,14 +29,14 @@ pub fn check_this_bench(cpus: usize) -> anyhow::Result<()> {
     let listed = Command::new(&program)
         .args(["--list", "--format", "terse"])
         .stdin(Stdio::null())
-        .stderr(Stdio::inherit())
         .output()
         .with_context(|| format!("cannot run {} --list", program.display()))?;
     ensure!(
         listed.status.success(),
-        "{} --list ended with {}",
+        "{} --list ended with {} and said: {}",
         program.display(),
-        listed.status
+        listed.status,
+        String::from_utf8_lossy(&listed.stderr).trim()
     );
     // Cargo adds a hash: switch-0123456789abcdef.
     let name = program.file_name().unwrap_or_default().to_string_lossy();

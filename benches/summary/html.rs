@@ -241,7 +241,7 @@ fn pairs(group: &PrimitiveGroup, noise: Option<f64>) -> Markup {
         .collect();
     let reach = reach(&group.rows);
     html! {
-        table.pairs {
+        table.pairs.unvaried[unit.is_empty()] {
             thead {
                 tr {
                     td colspan=(1 + usize::from(!unit.is_empty())) {}
@@ -262,7 +262,7 @@ fn pairs(group: &PrimitiveGroup, noise: Option<f64>) -> Markup {
                     @let repeats = place > 0 && group.rows[place - 1].what == row.what;
                     tr.repeats[repeats] {
                         th scope="row" { span.what { (name(&row.what)) } }
-                        @if !unit.is_empty() { td.parameter { (parameter(described, row)) } }
+                        @if !unit.is_empty() { td.parameter data-unit=(unit) { (parameter(described, row)) } }
                         @for &clock in &clocks { (by_clock(row, clock, (reach, noise))) }
                     }
                 }
@@ -286,7 +286,10 @@ fn parameter<'a>(described: Option<&'a Group>, row: &'a PrimitiveRow) -> &'a str
 }
 
 fn by_clock(row: &PrimitiveRow, clock: Clock, (reach, noise): (f64, Option<f64>)) -> Markup {
-    let label = clock.words();
+    let label = match clock {
+        Clock::Wall => "clock",
+        Clock::Cpu => "CPU",
+    };
     html! {
         @if row.alone.is_some() {
             td.number.first.alone colspan="2" data-label=(label) { (figure(row.alone.as_ref(), clock)) }

@@ -5,7 +5,7 @@
 //! Every bench writes them anew when it has measured ([`after`]), and the program `bench-summary` without
 //! measuring: [`read`] finds what criterion left, of this bench and of earlier ones; [`figures`] makes costs
 //! and ratios of it; [`tables`] sets threads beside processes as the [`catalogue`] has them, and asks its
-//! [`sentences`]; then the pages.
+//! sentences what they mean; then the pages.
 //!
 //! # What fails
 //! What cannot be read is passed over and told in a line each; the rest is written. A bench never fails for

@@ -119,7 +119,7 @@ impl<'a> Rows<'a> {
         self.parameters().next_back()
     }
 
-    /// Of several ways, the one that costs least.
+    /// Of several ways, the one that costs least, and after it those that are not told to cost more.
     #[must_use]
     pub fn cheapest(
         &self,
@@ -127,11 +127,14 @@ impl<'a> Rows<'a> {
         who: Who,
         whats: &[&'static str],
         parameter: &str,
-    ) -> Option<(&'static str, &'a Estimate)> {
-        let figures = whats.iter().filter_map(|&what| {
-            let figure = self.figure(clock, who, what, parameter)?;
-            Some((what, figure))
-        });
-        figures.min_by(|(_, one), (_, other)| one.point.total_cmp(&other.point))
+    ) -> Option<(Vec<&'static str>, &'a Estimate)> {
+        let mut figures: Vec<(&str, &Estimate)> = whats
+            .iter()
+            .filter_map(|&what| Some((what, self.figure(clock, who, what, parameter)?)))
+            .collect();
+        figures.sort_by(|(_, one), (_, other)| one.point.total_cmp(&other.point));
+        let (_, least) = *figures.first()?;
+        figures.retain(|(_, figure)| !self.judge.dearer(figure, least));
+        Some((figures.into_iter().map(|(what, _)| what).collect(), least))
     }
 }

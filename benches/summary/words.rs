@@ -54,11 +54,11 @@ pub fn rate(bytes: u64, ns: f64) -> String {
     }
 }
 
-/// How many times as much: `1.8`, `1.04`, `23`.
+/// How many times as much: `1.04`, `1.8`, `23`.
 #[must_use]
 pub fn times(factor: f64) -> String {
     match factor {
-        _ if factor < 1.095 => format!("{factor:.2}"),
+        _ if factor < 1.495 => format!("{factor:.2}"),
         _ if factor < 9.95 => format!("{factor:.1}"),
         _ => format!("{factor:.0}"),
     }
@@ -106,10 +106,21 @@ pub fn name(id: &str) -> String {
 /// `a`, `a and b`, `a, b and c`.
 #[must_use]
 pub fn list(parts: &[String]) -> String {
+    joined(parts, "and")
+}
+
+/// `pipe`, `pipe or futex`, `pipe, futex or eventfd`: things that are as good as each other.
+#[must_use]
+pub fn either(ids: &[&str]) -> String {
+    let names: Vec<String> = ids.iter().map(|id| name(id)).collect();
+    joined(&names, "or")
+}
+
+fn joined(parts: &[String], word: &str) -> String {
     match parts {
         [] => String::new(),
         [one] => one.clone(),
-        [first @ .., last] => format!("{} and {last}", first.join(", ")),
+        [first @ .., last] => format!("{} {word} {last}", first.join(", ")),
     }
 }
 

@@ -3,7 +3,7 @@
 use super::{
     super::{
         rows::{Clock, PROCESS, Rows, THREAD, Who},
-        words::{capital, list, name, percent, time, told},
+        words::{capital, either, list, percent, time, told},
     },
     said, standing,
 };
@@ -75,11 +75,11 @@ pub fn accept(rows: &Rows<'_>) -> Option<String> {
         sentences.push(format!("Where workers are {words}, {standing}."));
         let cheapest = |who| {
             let (what, figure) = rows.cheapest(Clock::Cpu, who, &POLICIES, style)?;
-            Some(format!("{} ({})", name(what), time(figure.point)))
+            Some(format!("{} ({})", either(&what), time(figure.point)))
         };
         if let (Some(thread), Some(process)) = (cheapest(THREAD), cheapest(PROCESS)) {
             sentences.push(format!(
-                "The least CPU time was measured for {thread} among threads and for {process} among processes."
+                "Least CPU time goes with {thread} among threads, and {process} among processes."
             ));
         }
     }

@@ -5,7 +5,7 @@ use schema::PrimitiveRow;
 use super::{
     super::{
         rows::{Clock, PROCESS, Rows, THREAD, Who},
-        words::{list, name, rate, time, times},
+        words::{either, list, name, rate, time, times},
     },
     said, standing,
 };
@@ -20,25 +20,27 @@ const CARRIERS: [&str; 6] = [
     "crossbeam-channel",
 ];
 
-/// Which carrier is the fastest for each size, neighbouring sizes taken together: `the ring up to 4 KiB`.
+/// Which carriers are the fastest for each size, neighbouring sizes taken together: `ring for 64 B to 4 KiB`.
 fn fastest_by_size(rows: &Rows<'_>, who: Who) -> Vec<String> {
-    let mut runs: Vec<(&str, &str, &str)> = Vec::new();
+    let mut runs: Vec<(Vec<&str>, &str, &str)> = Vec::new();
     for size in rows.parameters() {
-        let Some((best, _)) = rows.cheapest(Clock::Wall, who, &CARRIERS, size) else {
+        let Some((mut best, _)) = rows.cheapest(Clock::Wall, who, &CARRIERS, size) else {
             continue;
         };
+        // Among those that are not told apart, the order is chance.
+        best.sort_unstable();
         match runs.last_mut() {
             Some((same, _, to)) if *same == best => *to = size,
             _ => runs.push((best, size, size)),
         }
     }
     let words = |id| rows.group.in_words(id);
-    let runs = runs.iter().map(|&(best, from, to)| {
-        let (best, from, to) = (name(best), words(from), words(to));
+    let runs = runs.iter().map(|(best, from, to)| {
+        let (best, from, to) = (either(best), words(from), words(to));
         if from == to {
-            format!("the {best} for {from}")
+            format!("{best} for {from}")
         } else {
-            format!("the {best} for {from} to {to}")
+            format!("{best} for {from} to {to}")
         }
     });
     runs.collect()
@@ -52,12 +54,12 @@ fn fastest(rows: &Rows<'_>) -> Option<String> {
     }
     Some(if process == thread {
         format!(
-            "The fastest is {}, for threads and processes alike.",
+            "Fastest, for threads and processes alike: {}.",
             list(&process)
         )
     } else {
         format!(
-            "The fastest between processes is {}; between threads it is {}.",
+            "Fastest between processes: {}; between threads: {}.",
             list(&process),
             list(&thread)
         )
@@ -112,12 +114,14 @@ pub fn throughput(rows: &Rows<'_>) -> Option<String> {
     let mut sentences = vec![fastest(rows)?];
     if let Some(most) = rows.last_parameter()
         && let Some((best, figure)) = rows.cheapest(Clock::Wall, PROCESS, &CARRIERS, most)
-        && let Some(bytes) = rows.cost(PROCESS, best, most).and_then(|cost| cost.bytes)
+        && let Some(bytes) = rows
+            .cost(PROCESS, best[0], most)
+            .and_then(|cost| cost.bytes)
     {
         sentences.push(format!(
             "In messages of {} the {} carries {} to another process.",
             rows.group.in_words(most),
-            name(best),
+            name(best[0]),
             rate(bytes, figure.point)
         ));
     }

@@ -42,7 +42,7 @@ pub fn sessions(rows: &Rows<'_>) -> Option<String> {
     let own = rows.cheapest(Clock::Wall, PROCESS, &["mutex", "sharded"], most);
     let lmdb = rows.figure(Clock::Wall, PROCESS, "lmdb", most);
     if let (Some((what, own)), Some(lmdb)) = (own, lmdb) {
-        let locks = if what == "mutex" {
+        let locks = if what[0] == "mutex" {
             "one mutex"
         } else {
             "a lock for each shard"

@@ -3,7 +3,7 @@
 use super::{
     super::{
         rows::{Clock, PROCESS, Rows, THREAD, Who},
-        words::{list, name, time, times},
+        words::{either, list, time, times},
     },
     From, holds_from, said, standing,
 };
@@ -71,8 +71,8 @@ pub fn switch(rows: &Rows<'_>) -> Option<String> {
         && let Some((least, figure)) = rows.cheapest(Clock::Wall, PROCESS, &whats, place)
     {
         sentences.push(format!(
-            "What wakes another process soonest is the {}: {} there and back on {}.",
-            name(least),
+            "Another process is woken soonest by {}: {} there and back on {}.",
+            either(&least),
             time(figure.point),
             rows.group.in_words(place)
         ));
