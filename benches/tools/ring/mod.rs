@@ -2,20 +2,27 @@
 //! to wake.
 //!
 //! # Layout
-//! A page of words, each on cache lines of its own, then the bytes of one direction, then of the other. Of each
-//! direction: how many bytes were written in all, how many were read, and for either side whether it sleeps.
-//! Counts only grow; a byte's place is its count modulo the ring's length.
+//! A page of words, each on cache lines of its own. Then slots, of one direction and of the other: a slot is a mark
+//! and the bytes of a short message behind it, so that one transfer of cache lines carries both the message and the
+//! word of it. Then the bytes of long messages, a stream each way.
+//!
+//! Of each direction: how many messages were taken; how many bytes of the stream were written and read; and for
+//! either side whether it sleeps. Counts only grow; a message's slot is its number modulo the slots, and a byte's
+//! place its count modulo the stream's length.
 //!
 //! # Invariants
-//! - Bytes between "read" and "written" are the receiver's, all others the sender's. Either count is stored with
-//!   Release after the bytes were copied and loaded with Acquire before the other side touches them.
-//! - Whoever goes to sleep says so, and looks once more before it does. Whoever stores a count looks after that
-//!   whether the other side said so. Between the two steps of each is a full fence, so at least one sees the
+//! - A mark is the number of its message and the length. It is stored with Release after the bytes were copied and
+//!   loaded with Acquire before the receiver touches them; the slot is the sender's again once the receiver has
+//!   counted the message as taken. Old marks have other numbers.
+//! - Bytes between "read" and "written" are the receiver's, all others the sender's, by the same order of
+//!   Release and Acquire.
+//! - Whoever goes to sleep says so, and looks once more before it does. Whoever stores a mark or a count looks after
+//!   that whether the other side said so. Between the two steps of each is a full fence, so at least one sees the
 //!   other, and no wake-up is lost.
-//! - Each side remembers the other's count and looks at it only when that is used up: as long as there are
+//! - Each side remembers the other's count and looks at it only when that is used up: as long as there are slots,
 //!   bytes or room, the cache line stays where it is.
 //!
-//! A message is its length (4 bytes) and its bytes. A longer one than the ring goes through it in pieces, and
+//! The mark of a message that no slot holds comes first, and its bytes go through the stream, in pieces if need be:
 //! the receiver reads the first while the sender writes the next.
 //!
 //! # What fails
@@ -28,6 +35,7 @@ mod shared;
 use std::{
     io,
     os::fd::{AsFd, OwnedFd},
+    sync::atomic::Ordering::Acquire,
     time::Duration,
 };
 
@@ -35,9 +43,12 @@ use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
 use serde::{Deserialize, Serialize};
 
 use super::shared_memory::SharedMemory;
-use shared::{Direction, Shared, Word, length};
+use shared::{Direction, SHORT, Shared, Word, length};
 
-/// Bytes a direction holds: as many as a pipe does.
+/// Messages a direction holds.
+pub const MOST_UNREAD: usize = 256;
+
+/// Bytes of long messages that a direction holds: as many as a pipe does.
 pub const CAPACITY: usize = 64 << 10;
 
 /// Of a long message the other side is told after so many bytes.
@@ -63,7 +74,12 @@ pub struct End {
     shared: Shared,
     out: Direction,
     into: Direction,
-    /// Bytes this side has written, and told the other of.
+    /// Messages this side has sent, and how many of them were taken when last looked at.
+    sent: u64,
+    they_took: u64,
+    /// Messages this side has taken.
+    taken: u64,
+    /// Bytes of the stream that this side has written, and told the other of.
     written: u64,
     told_written: u64,
     /// What the other side had read of them when last looked at.
@@ -120,6 +136,9 @@ impl End {
             shared,
             out,
             into,
+            sent: 0,
+            they_took: 0,
+            taken: 0,
             written: 0,
             told_written: 0,
             they_read: 0,
@@ -138,9 +157,20 @@ impl End {
     /// It has 4 GiB or more.
     pub fn send(&mut self, message: &[u8]) -> Result<(), Closed> {
         let length = u32::try_from(message.len()).expect("a message has less than 4 GiB");
-        self.put(&length.to_ne_bytes())?;
-        self.put(message)?;
-        self.tell_written();
+        self.wait_for_a_slot()?;
+        let mark = mark(self.sent, length);
+        let place = self.out.mark(self.sent);
+        let is_short = message.len() <= SHORT;
+        if is_short {
+            self.shared.put(self.out.short(self.sent), message);
+        }
+        let sleeps = self.out.word(Word::ReceiverSleeps);
+        self.shared.tell(place, mark, sleeps);
+        self.sent += 1;
+        if !is_short {
+            self.put(message)?;
+            self.tell_written();
+        }
         Ok(())
     }
 
@@ -149,12 +179,41 @@ impl End {
     /// # Errors
     /// [`Closed`] after the last one.
     pub fn receive(&mut self, message: &mut Vec<u8>) -> Result<(), Closed> {
-        let mut length = [0; 4];
-        self.take(&mut length)?;
-        message.resize(u32::from_ne_bytes(length) as usize, 0);
-        self.take(message)?;
-        self.tell_read();
+        let length = self.wait_for_a_mark()? as usize;
+        message.resize(length, 0);
+        if length <= SHORT {
+            self.shared.get(self.into.short(self.taken), message);
+        } else {
+            self.take(message)?;
+            self.tell_read();
+        }
+        self.taken += 1;
+        let sleeps = self.into.word(Word::SenderSleeps);
+        let taken = self.into.word(Word::Taken);
+        self.shared.tell(taken, self.taken, sleeps);
         Ok(())
+    }
+
+    fn wait_for_a_slot(&mut self) -> Result<(), Closed> {
+        while self.sent - self.they_took == MOST_UNREAD as u64 {
+            let sleeps = self.out.word(Word::SenderSleeps);
+            let taken = self.out.word(Word::Taken);
+            self.they_took = self.shared.wait_beyond(taken, self.they_took, sleeps)?;
+        }
+        Ok(())
+    }
+
+    /// The length of the next message.
+    fn wait_for_a_mark(&self) -> Result<u32, Closed> {
+        let place = self.into.mark(self.taken);
+        let mut seen = self.shared.at(place).load(Acquire);
+        loop {
+            if let Some(length) = length_by(seen, self.taken) {
+                return Ok(length);
+            }
+            let sleeps = self.into.word(Word::ReceiverSleeps);
+            seen = self.shared.wait_beyond(place, seen, sleeps)?;
+        }
     }
 
     fn put(&mut self, mut bytes: &[u8]) -> Result<(), Closed> {
@@ -216,6 +275,18 @@ impl End {
                 .tell(self.into.word(Word::Read), self.read, sleeps);
         }
     }
+}
+
+/// The mark of a message that comes after so many: its number, from 1, above its length.
+fn mark(before: u64, length: u32) -> u64 {
+    ((before + 1) << 32) | u64::from(length)
+}
+
+/// The length that a mark tells, if it is that of a message which comes after so many.
+fn length_by(mark: u64, before: u64) -> Option<u32> {
+    #[allow(clippy::cast_possible_truncation, reason = "the lower half")]
+    let length = mark as u32;
+    (mark == self::mark(before, length)).then_some(length)
 }
 
 impl Drop for End {

@@ -15,14 +15,26 @@ use std::{
 use rustix::{event::Timespec, io::Errno, thread::futex};
 use servers::poll;
 
-use super::{CAPACITY, Closed, Waiting};
+use super::{CAPACITY, Closed, MOST_UNREAD, Waiting};
 use crate::tools::shared_memory::SharedMemory;
 
 /// The length of the memory.
-pub const BYTES: usize = HEADER + 2 * CAPACITY;
+pub const BYTES: usize = STREAMS + 2 * CAPACITY;
 
-/// The page of words.
-const HEADER: usize = 4096;
+/// Where slots begin, behind the page of words.
+const SLOTS: usize = 4096;
+
+/// Where the bytes of long messages begin.
+const STREAMS: usize = SLOTS + 2 * MOST_UNREAD * SLOT;
+
+/// A slot is two cache lines, as processors fetch them in pairs.
+const SLOT: usize = 128;
+
+/// Its mark.
+const MARK: usize = size_of::<u64>();
+
+/// Longest message that a slot carries.
+pub const SHORT: usize = SLOT - MARK;
 
 /// From one word to the next, in bytes: two cache lines, as processors fetch them in pairs.
 const APART: usize = 128;
@@ -47,6 +59,7 @@ const ASLEEP: u32 = 1;
 pub enum Word {
     Written,
     Read,
+    Taken,
     ReceiverSleeps,
     SenderSleeps,
 }
@@ -61,16 +74,27 @@ impl Direction {
     pub const FROM_OPENER: Self = Self(1);
 
     pub const fn word(self, word: Word) -> usize {
-        (self.0 * 4 + word as usize) * APART
+        (self.0 * 5 + word as usize) * APART
+    }
+
+    /// The mark of the slot of a message, by how many were sent before it.
+    pub fn mark(self, before: u64) -> usize {
+        let slot = length(before % MOST_UNREAD as u64);
+        SLOTS + (self.0 * MOST_UNREAD + slot) * SLOT
+    }
+
+    /// The bytes of a message, if it is short, behind its mark.
+    pub fn short(self, before: u64) -> usize {
+        self.mark(before) + MARK
     }
 
     const fn bytes(self) -> usize {
-        HEADER + self.0 * CAPACITY
+        STREAMS + self.0 * CAPACITY
     }
 }
 
 /// Whether either end is closed: behind the words of both directions.
-const CLOSED: usize = 8 * APART;
+const CLOSED: usize = 10 * APART;
 
 /// There is never more in a direction than it holds.
 pub fn length(bytes: u64) -> usize {
@@ -86,7 +110,8 @@ pub struct Shared {
 }
 
 impl Shared {
-    fn at(&self, place: usize) -> &AtomicU64 {
+    /// The word at a place.
+    pub fn at(&self, place: usize) -> &AtomicU64 {
         &self.memory.words()[place / size_of::<AtomicU64>()]
     }
 
@@ -186,36 +211,42 @@ impl Shared {
     }
 
     /// Copy the sender's bytes to where they belong from `count` on, a piece for which there is room.
-    #[allow(unsafe_code)]
     pub fn copy_in(&self, direction: Direction, count: u64, bytes: &[u8]) {
         let (offset, first) = parts(count, bytes.len());
-        // SAFETY: both parts lie within the direction's bytes, which lie within the mapping, and by the
-        // invariants they are the sender's: the receiver does not touch them before it has seen a count
-        // that is stored after this.
-        unsafe {
-            let start = self.start_of(direction);
-            ptr::copy_nonoverlapping(bytes.as_ptr(), start.add(offset), first);
-            ptr::copy_nonoverlapping(bytes[first..].as_ptr(), start, bytes.len() - first);
-        }
+        self.put(direction.bytes() + offset, &bytes[..first]);
+        self.put(direction.bytes(), &bytes[first..]);
     }
 
     /// Copy the receiver's bytes from where they lie from `count` on. They were written.
-    #[allow(unsafe_code)]
     pub fn copy_out(&self, direction: Direction, count: u64, bytes: &mut [u8]) {
         let (offset, first) = parts(count, bytes.len());
-        let length = bytes.len();
-        // SAFETY: as above, the other way round: they are the receiver's until it stores its count.
+        let (first, rest) = bytes.split_at_mut(first);
+        self.get(direction.bytes() + offset, first);
+        self.get(direction.bytes(), rest);
+    }
+
+    /// Copy the sender's bytes to a place that is the sender's now.
+    #[allow(unsafe_code)]
+    pub fn put(&self, place: usize, bytes: &[u8]) {
+        assert!(place + bytes.len() <= BYTES, "{place} is outside of a ring");
+        // SAFETY: the place lies within the mapping, which is as long as was seen to when it was opened. By the
+        // invariants it is the sender's: the receiver does not touch it before it has seen a mark or a count
+        // that is stored after this.
         unsafe {
-            let start = self.start_of(direction);
-            ptr::copy_nonoverlapping(start.add(offset), bytes.as_mut_ptr(), first);
-            ptr::copy_nonoverlapping(start, bytes[first..].as_mut_ptr(), length - first);
+            let to = self.memory.start().as_ptr().add(place);
+            ptr::copy_nonoverlapping(bytes.as_ptr(), to, bytes.len());
         }
     }
 
+    /// Copy bytes from a place that is the receiver's now. They were written.
     #[allow(unsafe_code)]
-    fn start_of(&self, direction: Direction) -> *mut u8 {
-        // SAFETY: the mapping is as long as header and both directions, which was seen to as it was opened.
-        unsafe { self.memory.start().as_ptr().add(direction.bytes()) }
+    pub fn get(&self, place: usize, bytes: &mut [u8]) {
+        assert!(place + bytes.len() <= BYTES, "{place} is outside of a ring");
+        // SAFETY: as above, the other way round: it is the receiver's until it stores its count.
+        unsafe {
+            let from = self.memory.start().as_ptr().add(place);
+            ptr::copy_nonoverlapping(from, bytes.as_mut_ptr(), bytes.len());
+        }
     }
 }
 
