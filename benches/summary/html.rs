@@ -3,7 +3,9 @@
 use std::{fmt::Write as _, path::Path};
 
 use maud::{DOCTYPE, Markup, PreEscaped, html};
-use schema::{Estimate, PrimitiveCost, PrimitiveGroup, PrimitiveRatio, PrimitiveRow, Worker};
+use schema::{
+    Estimate, PrimitiveCost, PrimitiveGroup, PrimitiveNoise, PrimitiveRatio, PrimitiveRow, Worker,
+};
 
 use super::{
     catalogue::{self, Group, NOISE},
@@ -232,7 +234,7 @@ fn listed(group: &PrimitiveGroup) -> Markup {
     }
 }
 
-fn pairs(group: &PrimitiveGroup, noise: Option<f64>) -> Markup {
+fn pairs(group: &PrimitiveGroup, noise: PrimitiveNoise) -> Markup {
     let described = catalogue::group(&group.name);
     let unit = described.map_or("", |group| group.unit);
     let clocks: Vec<Clock> = Clock::BOTH
@@ -263,7 +265,7 @@ fn pairs(group: &PrimitiveGroup, noise: Option<f64>) -> Markup {
                     tr.repeats[repeats] {
                         th scope="row" { span.what { (name(&row.what)) } }
                         @if !unit.is_empty() { td.parameter data-unit=(unit) { (parameter(described, row)) } }
-                        @for &clock in &clocks { (by_clock(row, clock, (reach, noise))) }
+                        @for &clock in &clocks { (by_clock(row, clock, (reach, clock.judge(noise).noise))) }
                     }
                 }
             }

@@ -19,7 +19,8 @@ pub fn before_quoting(summary: &Summary) -> Vec<String> {
     let noise = summary.primitives.noise;
     let mut notes = Vec::new();
     if !summary.quick.is_empty() {
-        let threshold = percent(noise.unwrap_or(0.0).max(ROUGH));
+        let threshold = |noise: Option<f64>| percent(noise.unwrap_or(0.0).max(ROUGH));
+        let (wall, cpu) = (threshold(noise.wall), threshold(noise.cpu));
         let which = if summary.quick.len() == groups.len() {
             "All figures were".to_owned()
         } else {
@@ -28,19 +29,26 @@ pub fn before_quoting(summary: &Summary) -> Vec<String> {
         };
         notes.push(format!(
             "quick: no intervals. {which} taken with --quick, in two samples each. Differences are told roughly, and \
-             only beyond {threshold}."
+             only beyond {wall} by the clock and {cpu} in CPU time."
         ));
     }
-    notes.push(match noise {
-        Some(noise) => format!(
-            "Two measurements of the same function lay up to {} apart. Smaller differences are not told.",
-            percent(noise)
-        ),
-        None => format!(
+    notes.push(match (noise.wall, noise.cpu) {
+        (None, None) => format!(
             "How far two measurements of the same lie apart was not measured, so only differences beyond {} are \
              told. Run cargo bench --bench noise.",
             percent(ROUGH)
         ),
+        (wall, cpu) => {
+            let parts = [(Clock::Wall, wall), (Clock::Cpu, cpu)];
+            let parts: Vec<String> = parts
+                .into_iter()
+                .filter_map(|(clock, noise)| Some(format!("{} {}", percent(noise?), clock.words())))
+                .collect();
+            format!(
+                "Two measurements of the same function lay up to {} apart. Smaller differences are not told.",
+                list(&parts)
+            )
+        }
     });
     let times = groups.iter().map(|group| group.measured_unix_s);
     if let (Some(oldest), Some(newest)) = (times.clone().min(), times.max())
@@ -126,7 +134,7 @@ pub fn method() -> Vec<String> {
         ),
         format!(
             "A difference is told where the interval of the ratio excludes 1 and the ratio lies beyond the \
-             noise: the largest ratio, by either clock, between two measurements of the same (group noise). \
+             noise: the largest ratio by the same clock between two measurements of the same (group noise). \
              Without intervals, or without a measured noise, it has to lie beyond {} at least.",
             percent(ROUGH)
         ),

@@ -1,6 +1,6 @@
 //! The rows of one group, as sentences ask for them.
 
-use schema::{Estimate, PrimitiveCost, PrimitiveRow, Worker};
+use schema::{Estimate, PrimitiveCost, PrimitiveNoise, PrimitiveRow, Worker};
 
 use super::{catalogue::Group, figures::Judge};
 
@@ -32,6 +32,17 @@ impl Clock {
         match self {
             Self::Wall => cost.wall_ns.as_ref(),
             Self::Cpu => cost.cpu_ns.as_ref(),
+        }
+    }
+
+    /// What differences by this clock are told by.
+    #[must_use]
+    pub const fn judge(self, noise: PrimitiveNoise) -> Judge {
+        Judge {
+            noise: match self {
+                Self::Wall => noise.wall,
+                Self::Cpu => noise.cpu,
+            },
         }
     }
 
@@ -67,7 +78,7 @@ pub struct Rows<'a> {
     /// In the order of the table.
     pub rows: &'a [PrimitiveRow],
     /// What a difference is told by.
-    pub judge: Judge,
+    pub noise: PrimitiveNoise,
 }
 
 impl<'a> Rows<'a> {
@@ -119,6 +130,12 @@ impl<'a> Rows<'a> {
         self.parameters().next_back()
     }
 
+    /// Whether `one` costs more than `other`, both by `clock`.
+    #[must_use]
+    pub fn dearer(&self, clock: Clock, one: &Estimate, other: &Estimate) -> bool {
+        clock.judge(self.noise).dearer(one, other)
+    }
+
     /// Of several ways, the one that costs least, and after it those that are not told to cost more.
     #[must_use]
     pub fn cheapest(
@@ -134,7 +151,7 @@ impl<'a> Rows<'a> {
             .collect();
         figures.sort_by(|(_, one), (_, other)| one.point.total_cmp(&other.point));
         let (_, least) = *figures.first()?;
-        figures.retain(|(_, figure)| !self.judge.dearer(figure, least));
+        figures.retain(|(_, figure)| !self.dearer(clock, figure, least));
         Some((figures.into_iter().map(|(what, _)| what).collect(), least))
     }
 }

@@ -3,12 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use schema::{
-    Estimate, PrimitiveCost, PrimitiveGroup, PrimitiveRow, Primitives, SCHEMA_VERSION, Worker,
+    Estimate, PrimitiveCost, PrimitiveGroup, PrimitiveNoise, PrimitiveRow, Primitives,
+    SCHEMA_VERSION, Worker,
 };
 
 use super::{
     catalogue::{self, GROUPS, Group, NOISE},
-    figures::{Blocks, Judge, apart},
+    figures::{Blocks, apart},
     read::{Folder, Id, Measured},
     rows::{Clock, Rows},
 };
@@ -95,11 +96,14 @@ impl Summary {
     pub fn of(folder: Folder, machine: Machine) -> Self {
         let mut found = by_group(folder.measured);
         let again = found.get(NOISE).map(again).unwrap_or_default();
-        let noise = again
-            .iter()
-            .map(|one| apart(one.ratio.point))
-            .reduce(f64::max);
-        let judge = Judge { noise };
+        let largest = |clock| {
+            let again = again.iter().filter(|one| one.clock == clock);
+            again.map(|one| apart(one.ratio.point)).reduce(f64::max)
+        };
+        let noise = PrimitiveNoise {
+            wall: largest(Clock::Wall),
+            cpu: largest(Clock::Cpu),
+        };
         let mut summary = Self {
             primitives: Primitives {
                 schema_version: SCHEMA_VERSION,
@@ -117,20 +121,21 @@ impl Summary {
         // Those that nobody described come last.
         for group in GROUPS {
             if let Some(found) = found.remove(group.name) {
-                summary.add(group.name, Some(group), found, judge);
+                summary.add(group.name, Some(group), found);
             }
         }
         for (name, found) in found {
-            summary.add(&name, None, found, judge);
+            summary.add(&name, None, found);
         }
         summary
     }
 
-    fn add(&mut self, name: &str, group: Option<&'static Group>, found: Found, judge: Judge) {
+    fn add(&mut self, name: &str, group: Option<&'static Group>, found: Found) {
+        let noise = self.primitives.noise;
         if found.quick {
             self.quick.insert(name.to_owned());
         }
-        let rows = group.map_or_else(|| listed(&found), |group| rows(group, &found, judge));
+        let rows = group.map_or_else(|| listed(&found), |group| rows(group, &found, noise));
         if let Some(group) = group {
             self.missing.extend(missing(group, &rows));
         }
@@ -139,7 +144,7 @@ impl Summary {
             asks: group.map_or_else(String::new, |group| group.asks.to_owned()),
             means: group.and_then(|group| {
                 let rows = &rows;
-                (group.means)(&Rows { group, rows, judge })
+                (group.means)(&Rows { group, rows, noise })
             }),
             measured_unix_s: found.newest_unix_s,
             rows,
@@ -203,7 +208,7 @@ fn again(found: &Found) -> Vec<Again> {
 }
 
 /// The rows of a group in the order of the catalogue, and after them what it does not know.
-fn rows(group: &Group, found: &Found, judge: Judge) -> Vec<PrimitiveRow> {
+fn rows(group: &Group, found: &Found, noise: PrimitiveNoise) -> Vec<PrimitiveRow> {
     let parameters = parameters(group, found);
     let mut rows = Vec::new();
     let mut shown = BTreeSet::new();
@@ -223,7 +228,7 @@ fn rows(group: &Group, found: &Found, judge: Judge) -> Vec<PrimitiveRow> {
             let ratio = |clock| {
                 let (process, thread) = (line.process?, line.thread?);
                 let ratio = found.ratio(clock, (process, parameter), (thread, parameter))?;
-                Some(judge.judged(ratio))
+                Some(clock.judge(noise).judged(ratio))
             };
             rows.push(PrimitiveRow {
                 what: line.what.to_owned(),

@@ -322,7 +322,7 @@ fn what_the_benches_found_is_added_to_a_run_of_the_same_machine_and_no_other() {
 mod primitives {
     use std::{fs, path::Path};
 
-    use schema::{PrimitiveGroup, Primitives, SCHEMA_VERSION};
+    use schema::{PrimitiveGroup, PrimitiveNoise, Primitives, SCHEMA_VERSION};
 
     pub const FILE: &str = "primitives.json";
     pub const SENTENCE: &str = "A thread is made in no time.";
@@ -332,7 +332,7 @@ mod primitives {
             schema_version: SCHEMA_VERSION,
             cpu_model: cpu_model.to_owned(),
             kernel: kernel.to_owned(),
-            noise: None,
+            noise: PrimitiveNoise::default(),
             groups: vec![PrimitiveGroup {
                 name: "spawn-reaped".to_owned(),
                 asks: "What does it take to make a worker?".to_owned(),

@@ -49,15 +49,17 @@ fn without_a_bench_or_without_a_grid_nothing_is_predicted() {
 #[test]
 fn the_share_is_price_times_connections_beside_what_a_shared_listener_does_without() {
     let verdicts = judge(&with_connections(grid_with_primitives(3)));
-    for (worker, price, cpu) in [
-        (Worker::Process, 4_000.0, 25_000.0),
-        (Worker::Thread, 1_000.0, 27_500.0),
+    for (worker, price, wake_ups, cpu) in [
+        (Worker::Process, 4_000.0, 2_000.0, 25_000.0),
+        (Worker::Thread, 1_000.0, 1_000.0, 27_500.0),
     ] {
         let share = share(&verdicts.handoffs, worker, Reuse::NewConnection);
         let near = |value: f64, expected: f64| (value / expected - 1.0).abs() < 0.01;
         assert!(near(share.per_connection_ns.point, price), "{share:?}");
         assert!(near(share.cpu_ns_per_request.point, cpu), "{share:?}");
         assert!(near(share.predicted.point, price / cpu), "{share:?}");
+        let with_wake_ups = share.with_wake_ups.unwrap().point;
+        assert!(near(with_wake_ups, (price + wake_ups) / cpu), "{share:?}");
         assert!(near(share.measured.point, 1.0 - 1.0 / 1.1), "{share:?}");
         let (low, high) = share.predicted.interval.unwrap();
         assert!(low < share.predicted.point && share.predicted.point < high);

@@ -140,12 +140,12 @@ fn what_stands_alone_is_refused_where_it_is_wrong() {
         (balance, "/balance/cells/0/workers", json!(0)),
         (
             grid_with_primitives,
-            "/primitives/groups/0/rows/0/thread",
+            "/primitives/groups/1/rows/0/thread",
             json!({"wall_ns": null}),
         ),
         (
             grid_with_primitives,
-            "/primitives/groups/0/means",
+            "/primitives/groups/1/means",
             json!("no full stop"),
         ),
         (grid_with_primitives, "/handoffs/0/predicted", json!(0.5)),

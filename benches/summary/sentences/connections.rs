@@ -16,7 +16,7 @@ pub fn handoff(rows: &Rows<'_>) -> Option<String> {
     let added = |who: Who, batch: &str| {
         let passed = rows.figure(Clock::Cpu, who, "passed on", batch)?;
         let none = rows.figure(Clock::Cpu, who, "none", batch)?;
-        let told = rows.judge.dearer(passed, none);
+        let told = rows.dearer(Clock::Cpu, passed, none);
         Some(told.then_some(passed.point - none.point))
     };
     let of = |who: Who, between: &str| {
@@ -104,7 +104,7 @@ pub fn endpoint(rows: &Rows<'_>) -> Option<String> {
     }
     let of = |who, what| rows.figure(Clock::Cpu, who, what, "");
     if let (Some(thread), Some(floor)) = (of(THREAD, "server"), of(Who::Alone, "floor"))
-        && rows.judge.dearer(thread, floor)
+        && rows.dearer(Clock::Cpu, thread, floor)
     {
         sentences.push(format!(
             "The floor, the least that can be called a server, takes {} of CPU time, {} of what threads take.",

@@ -85,7 +85,7 @@ fn spinning(rows: &Rows<'_>) -> Option<String> {
         Some((spun, slept, size))
     })?;
     let (spun_wall, slept_wall) = (spun.wall_ns.as_ref()?, slept.wall_ns.as_ref()?);
-    let sooner = if rows.judge.dearer(slept_wall, spun_wall) {
+    let sooner = if rows.dearer(Clock::Wall, slept_wall, spun_wall) {
         format!(
             "{} times sooner than where they sleep",
             times(slept_wall.point / spun_wall.point)

@@ -63,9 +63,9 @@ pub fn sessions(rows: &Rows<'_>) -> Option<String> {
 }
 
 fn lmdb_beside(rows: &Rows<'_>, lmdb: &Estimate, own: &Estimate) -> String {
-    if rows.judge.dearer(lmdb, own) {
+    if rows.dearer(Clock::Wall, lmdb, own) {
         format!("LMDB costs {} times that", times(lmdb.point / own.point))
-    } else if rows.judge.dearer(own, lmdb) {
+    } else if rows.dearer(Clock::Wall, own, lmdb) {
         format!(
             "that costs {} times what LMDB does",
             times(own.point / lmdb.point)

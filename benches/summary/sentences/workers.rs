@@ -32,7 +32,7 @@ pub fn spawn(rows: &Rows<'_>) -> Option<String> {
                 wall(PROCESS, "fork", memory)?,
                 wall(PROCESS, other, memory)?,
             );
-            Some(rows.judge.dearer(fork, other))
+            Some(rows.dearer(Clock::Wall, fork, other))
         })?;
         Some(match from {
             From::On(memory) if memory == first => {
@@ -47,7 +47,7 @@ pub fn spawn(rows: &Rows<'_>) -> Option<String> {
         sentences.push(format!("A fork costs {}.", list(&others)));
     }
     if let Some(warm) =
-        wall(PROCESS, "warm clone", last).filter(|warm| rows.judge.dearer(fork, warm))
+        wall(PROCESS, "warm clone", last).filter(|warm| rows.dearer(Clock::Wall, fork, warm))
     {
         sentences.push(format!(
             "A large server that makes workers while it serves has them made by a small process, forked early: \
@@ -102,7 +102,7 @@ pub fn fan_out(rows: &Rows<'_>) -> Option<String> {
             let from = holds_from(rows, |grain| {
                 let alone = rows.figure(Clock::Wall, Who::Alone, "alone", grain)?;
                 let way = rows.figure(Clock::Wall, who, what, grain)?;
-                Some(rows.judge.dearer(alone, way))
+                Some(rows.dearer(Clock::Wall, alone, way))
             })?;
             Some(match from {
                 From::On(grain) => format!(

@@ -149,9 +149,15 @@ fn a_process_and_a_thread_stand_in_one_row_by_both_clocks() {
 #[test]
 fn the_noise_is_the_largest_difference_between_two_measurements_of_the_same() {
     let pages = quiet_and(&[]).write();
-    let noise = pages.primitives.noise.unwrap();
+    let noise = pages.primitives.noise.cpu.unwrap();
     assert!((noise - (1100.0 / 1050.0 - 1.0)).abs() < 1e-9, "{noise}");
-    assert!(pages.markdown.contains("up to 4.8 % apart"));
+    let noise = pages.primitives.noise.wall.unwrap();
+    assert!((noise - 0.02).abs() < 1e-9, "{noise}");
+    assert!(
+        pages
+            .markdown
+            .contains("up to 2.0 % by the clock and 4.8 % in CPU time apart")
+    );
 }
 
 #[test]

@@ -55,7 +55,9 @@ pub use self::{
         Cell, CellSet, CorePlan, Cores, ExperimentPlan, Origin, Plan, Preset, SlotPlan, Stop,
         StopReason, StopRule, Target, Workload,
     },
-    primitives::{PrimitiveCost, PrimitiveGroup, PrimitiveRatio, PrimitiveRow, Primitives},
+    primitives::{
+        PrimitiveCost, PrimitiveGroup, PrimitiveNoise, PrimitiveRatio, PrimitiveRow, Primitives,
+    },
     ready::Ready,
     verdict::{
         AgainstReal, AtShare, Balance, BalanceCell, BesideGuest, Comparison, Conclusion, Design,

@@ -13,11 +13,20 @@ pub struct Primitives {
     pub cpu_model: String,
     /// Kernel release.
     pub kernel: String,
-    /// How far two measurements of the same function lay apart, as a share of it: the largest of those that
-    /// were made. Smaller differences are not told. Absent where none was made.
-    pub noise: Option<f64>,
+    /// How far two measurements of the same function lay apart. Smaller differences are not told.
+    pub noise: PrimitiveNoise,
     /// In the order in which a request meets them.
     pub groups: Vec<PrimitiveGroup>,
+}
+
+/// By how much the larger of two measurements of the same function exceeded the other, as a share of it: the
+/// largest of those that were made, absent where none was.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct PrimitiveNoise {
+    /// By the clock.
+    pub wall: Option<f64>,
+    /// In CPU time.
+    pub cpu: Option<f64>,
 }
 
 /// One question, and all that was measured for it.

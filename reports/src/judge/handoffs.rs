@@ -2,11 +2,13 @@
 //!
 //! `cargo bench` tells what it takes to pass a connection on beside taking it oneself, in CPU time of all who
 //! take part. Times the connections for each request, that should be the part of a server's CPU time which one
-//! that waits on a shared listener does without. Where the two differ, the rest is the server's own way
-//! of doing it: acknowledgements, queues, and wake-ups that the bench has not.
+//! that waits on a shared listener does without. The bench has nobody sleep in between; an acceptor that does is
+//! woken by the connection and by the worker's word, which is a round trip of the bench `switch`. So there are two
+//! predictions, without these wake-ups and with them, for an acceptor that never sleeps and one that always does.
 
 use schema::{
-    Accept, Estimate, Estimates, Grid, HandoffShare, PolicyCost, PrimitiveCost, Primitives, Worker,
+    Accept, Estimate, Estimates, Grid, HandoffShare, PolicyCost, PrimitiveCost, PrimitiveRow,
+    Primitives, Worker,
 };
 
 use super::{estimates, grid::name_of, ratios::times};
@@ -17,6 +19,12 @@ const GROUP: &str = "handoff";
 const PASSED_ON: &str = "passed on";
 const NOT_PASSED_ON: &str = "none";
 const ONE_AT_A_TIME: &str = "1";
+
+/// The bench of wake-ups, and what wakes an acceptor: of processes and of threads.
+const SWITCH: &str = "switch";
+const BY_PROCESSES: &str = "socket-pair";
+const BY_THREADS: &str = "eventfd";
+const ONE_CPU: &str = "one-cpu";
 
 /// One for each server of the grid that passes connections on, where both are known.
 pub(super) fn handoffs(
@@ -68,21 +76,40 @@ fn share(
         connections_per_request,
         cpu_ns_per_request,
         predicted: times(per_connection_ns, a_nanosecond),
+        with_wake_ups: wake_ups(primitives, cost.worker)
+            .map(|wake_ups| times(sum(per_connection_ns, wake_ups), a_nanosecond)),
         measured: done_without(cost.cpu.ratio),
     })
 }
 
 /// What a handoff adds to a connection: passed on, less not passed on.
 fn price(primitives: &Primitives, worker: Worker) -> Option<Estimate> {
-    let cpu = |what| {
-        let row = primitives.row(GROUP, what, ONE_AT_A_TIME)?;
-        let side: Option<&PrimitiveCost> = match worker {
-            Worker::Thread => row.thread.as_ref(),
-            Worker::Process => row.process.as_ref(),
-        };
-        side?.cpu_ns
-    };
+    let cpu = |what| of_worker(primitives.row(GROUP, what, ONE_AT_A_TIME)?, worker)?.cpu_ns;
     Some(difference(cpu(PASSED_ON)?, cpu(NOT_PASSED_ON)?))
+}
+
+/// What two wake-ups on one CPU cost.
+fn wake_ups(primitives: &Primitives, worker: Worker) -> Option<Estimate> {
+    let means = match worker {
+        Worker::Thread => BY_THREADS,
+        Worker::Process => BY_PROCESSES,
+    };
+    of_worker(primitives.row(SWITCH, means, ONE_CPU)?, worker)?.cpu_ns
+}
+
+fn of_worker(row: &PrimitiveRow, worker: Worker) -> Option<&PrimitiveCost> {
+    match worker {
+        Worker::Thread => row.thread.as_ref(),
+        Worker::Process => row.process.as_ref(),
+    }
+}
+
+fn sum(one: Estimate, other: Estimate) -> Estimate {
+    let less = Estimate {
+        point: -other.point,
+        interval: other.interval.map(|(low, high)| (-high, -low)),
+    };
+    difference(one, less)
 }
 
 /// Of two figures measured independently of each other: the squares of their half widths add up.

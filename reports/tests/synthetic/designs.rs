@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use reports::Run;
 use schema::{
     Accept, Cell, Estimate, Measured, Model, Origin, Outcome, PrimitiveCost, PrimitiveGroup,
-    PrimitiveRatio, PrimitiveRow, Primitives, Reuse, SCHEMA_VERSION, Style, Then, Worker, Workload,
+    PrimitiveNoise, PrimitiveRatio, PrimitiveRow, Primitives, Reuse, SCHEMA_VERSION, Style, Then,
+    Worker, Workload,
 };
 
 use super::{alone, cell, experiment, machine, measured, observation, plan_of};
@@ -72,17 +73,50 @@ pub fn primitives() -> Primitives {
         schema_version: SCHEMA_VERSION,
         cpu_model: machine().cpu_model,
         kernel: machine().kernel,
-        noise: Some(0.03),
-        groups: vec![PrimitiveGroup {
-            name: "handoff".to_owned(),
-            asks: "What does it cost to give a connection to another worker?".to_owned(),
-            means: Some("Passing a connection on takes 4 µs.".to_owned()),
-            measured_unix_s: 1_767_225_600,
-            rows: vec![
-                row("passed on", 8_500.0, 10_000.0),
-                row("none", 8_000.0, 8_000.0),
-            ],
-        }],
+        noise: PrimitiveNoise {
+            wall: Some(0.03),
+            cpu: None,
+        },
+        groups: vec![
+            wake_ups(&about),
+            PrimitiveGroup {
+                name: "handoff".to_owned(),
+                asks: "What does it cost to give a connection to another worker?".to_owned(),
+                means: Some("Passing a connection on takes 4 µs.".to_owned()),
+                measured_unix_s: 1_767_225_600,
+                rows: vec![
+                    row("passed on", 8_500.0, 10_000.0),
+                    row("none", 8_000.0, 8_000.0),
+                ],
+            },
+        ],
+    }
+}
+
+/// Two wake-ups cost 2 µs by a socket pair and 1 µs by an eventfd.
+fn wake_ups(about: &dyn Fn(f64) -> Estimate) -> PrimitiveGroup {
+    let row = |what: &str, ns: f64| {
+        let cost = PrimitiveCost {
+            wall_ns: None,
+            cpu_ns: Some(about(ns)),
+            bytes: None,
+        };
+        PrimitiveRow {
+            what: what.to_owned(),
+            parameter: "one-cpu".to_owned(),
+            thread: Some(cost.clone()),
+            process: Some(cost),
+            alone: None,
+            wall_ratio: None,
+            cpu_ratio: None,
+        }
+    };
+    PrimitiveGroup {
+        name: "switch".to_owned(),
+        asks: String::new(),
+        means: None,
+        measured_unix_s: 1_767_225_600,
+        rows: vec![row("socket-pair", 2_000.0), row("eventfd", 1_000.0)],
     }
 }
 

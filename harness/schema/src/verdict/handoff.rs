@@ -24,6 +24,10 @@ pub struct HandoffShare {
     /// Share of that CPU time which handoffs should take: cost times connections. Its interval is that of
     /// the cost.
     pub predicted: Estimate,
+    /// The same with the two wake-ups more that a connection brings to an acceptor that sleeps in between, by the
+    /// connection and by the worker's word: a round trip from one worker to another on one CPU. Absent where that
+    /// was not measured.
+    pub with_wake_ups: Option<Estimate>,
     /// Share of it which a server of the same workers does without that waits on a shared listener.
     pub measured: Estimate,
 }

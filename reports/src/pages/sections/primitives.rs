@@ -1,6 +1,6 @@
 //! What each step costs by itself, and whether that explains what was measured of servers.
 
-use schema::{HandoffShare, Primitives, Verdicts};
+use schema::{Estimate, HandoffShare, Primitives, Verdicts};
 
 use super::{Head, Part, Section, Table, joined};
 use crate::{
@@ -16,13 +16,14 @@ const HEADS: &[Head] = &[
     Head::Number("Connections/request"),
     Head::Number("CPU/request"),
     Head::Number("Predicted share"),
+    Head::Number("With wake-ups"),
     Head::Number("Measured share"),
 ];
 
 /// A predicted share below this is none.
 const HARDLY: f64 = 0.005;
 
-const WHAT_IS_PREDICTED: &str = "Passing a connection on costs CPU time beside taking it from a listener oneself. That price, times the connections for each request, over the CPU time of a request, is the share that handoffs should take. Beside it stands the share that the same workers do without where they wait on a shared listener. What the prediction lacks is the server's own way of doing it: acknowledgements, a queue, and wake-ups of an acceptor that answers nobody.";
+const WHAT_IS_PREDICTED: &str = "Passing a connection on costs CPU time beside taking it from a listener oneself. That price, times the connections for each request, over the CPU time of a request, is the share that handoffs should take if nobody ever sleeps. An acceptor that sleeps in between is woken twice more, by the connection and by the worker's word, and the next column adds what a round trip between two workers costs. Beside both stands the share that the same workers do without where they wait on a shared listener.";
 
 /// Nothing where neither the run nor a bench has anything to say.
 pub(in crate::pages) fn primitives(run: &Run, verdicts: &Verdicts) -> Option<Section> {
@@ -70,55 +71,70 @@ fn about(primitives: &Primitives) -> String {
         "Measured by 'cargo bench' on this machine, each step by a thread and by a process, apart from any server."
             .to_owned(),
     ];
-    if let Some(noise) = primitives.noise {
+    let noise = primitives.noise;
+    let told = [(noise.wall, "by the clock"), (noise.cpu, "in CPU time")];
+    let told: Vec<String> = told
+        .into_iter()
+        .filter_map(|(noise, clock)| Some(format!("{} {clock}", percent(noise?))))
+        .collect();
+    if !told.is_empty() {
         sentences.push(format!(
             "The same step measured twice differed by up to {}, and smaller differences are not told.",
-            percent(noise)
+            told.join(" and ")
         ));
     }
     joined(&sentences)
 }
 
 fn row(share: &HandoffShare) -> Vec<String> {
-    let of_time = |estimate: &schema::Estimate| ranged(estimate, duration);
+    let of_time = |estimate: &Estimate| ranged(estimate, duration);
     vec![
         server(share),
         of_time(&share.per_connection_ns),
         significant(share.connections_per_request.point, 2),
         of_time(&share.cpu_ns_per_request),
         ranged(&share.predicted, percent),
+        share
+            .with_wake_ups
+            .map_or_else(|| "–".to_owned(), |share| ranged(&share, percent)),
         ranged(&share.measured, percent),
     ]
 }
 
 /// One line on what was predicted and what came.
 pub(in crate::pages) fn sentence(share: &HandoffShare) -> String {
+    let with_wake_ups = share.with_wake_ups.map(|share| {
+        format!(
+            ", {} with the wake-ups of an acceptor that sleeps",
+            ranged(&share, percent)
+        )
+    });
     format!(
-        "{}: {} of its CPU time predicted for handoffs, {} measured; {}.",
+        "{}: {} of its CPU time predicted for handoffs{}, {} measured; {}.",
         server(share),
         ranged(&share.predicted, percent),
+        with_wake_ups.unwrap_or_default(),
         ranged(&share.measured, percent),
         outcome(share)
     )
 }
 
-/// Whether the price explains the measured share.
+/// Whether the prices explain the measured share.
 fn outcome(share: &HandoffShare) -> &'static str {
     let Some((low, high)) = share.measured.interval else {
         return "too few blocks were measured to say whether it explains it";
     };
-    let (predicted_low, predicted_high) = share
-        .predicted
-        .interval
-        .unwrap_or((share.predicted.point, share.predicted.point));
-    if low > 0.0 && predicted_high < HARDLY {
+    let bounds = |of: &Estimate| of.interval.unwrap_or((of.point, of.point));
+    let least = bounds(&share.predicted).0;
+    let most = bounds(share.with_wake_ups.as_ref().unwrap_or(&share.predicted)).1;
+    if low > 0.0 && most < HARDLY {
         "connections are passed on so rarely that what was measured is not the handoffs"
-    } else if predicted_high < low {
-        "the price explains a part of it, and the rest is the server's own way of passing on"
-    } else if predicted_low > high {
+    } else if most < low {
+        "that explains a part of it, and the rest is the server's own way of passing on"
+    } else if least > high {
         "less than the price, so the server saves where the bench does not"
     } else {
-        "the price explains it"
+        "that explains it"
     }
 }
 
@@ -131,7 +147,7 @@ fn server(share: &HandoffShare) -> String {
     )
 }
 
-fn ranged(estimate: &schema::Estimate, figure: impl Fn(f64) -> String) -> String {
+fn ranged(estimate: &Estimate, figure: impl Fn(f64) -> String) -> String {
     let point = figure(estimate.point);
     match estimate.interval {
         Some((low, high)) => format!("{point} ({} to {})", figure(low), figure(high)),
@@ -140,14 +156,19 @@ fn ranged(estimate: &schema::Estimate, figure: impl Fn(f64) -> String) -> String
 }
 
 fn percent(share: f64) -> String {
-    let percent = share * 100.0;
+    // Nothing is never less than nothing.
+    let percent = if share.abs() < 5e-5 {
+        0.0
+    } else {
+        share * 100.0
+    };
     let digits = if percent.abs() < 10.0 { 2 } else { 3 };
     format!("{} %", significant(percent, digits))
 }
 
 #[cfg(test)]
 mod tests {
-    use schema::{Estimate, Reuse, Style, Worker};
+    use schema::{Reuse, Style, Worker};
 
     use super::*;
 
@@ -164,6 +185,7 @@ mod tests {
             connections_per_request: of(None),
             cpu_ns_per_request: of(None),
             predicted: of(Some(predicted)),
+            with_wake_ups: None,
             measured: of(measured),
         })
     }
@@ -171,10 +193,7 @@ mod tests {
     #[test]
     fn a_price_within_what_was_measured_explains_it_and_a_smaller_one_a_part() {
         let explained = told((0.1, 0.2), Some((0.15, 0.3)));
-        assert!(
-            explained.ends_with("; the price explains it."),
-            "{explained}"
-        );
+        assert!(explained.ends_with("; that explains it."), "{explained}");
         assert!(explained.contains("15.0 % (10.0 % to 20.0 %) of its CPU time predicted"));
         assert!(told((0.1, 0.2), Some((0.25, 0.3))).contains("explains a part of it"));
         assert!(told((0.4, 0.5), Some((0.25, 0.3))).contains("less than the price"));
