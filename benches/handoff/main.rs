@@ -45,6 +45,7 @@ use std::{
 
 use anyhow::{Context, bail, ensure};
 use benches::tools::{
+    fallible,
     fork_server::{Side, Worker, Workers},
     metric::{Metric, Spent},
     suite::{self, Bench, Suite},
@@ -220,22 +221,12 @@ struct Case<'a> {
 impl<'a> Case<'a> {
     fn measure<M: Metric>(self, group: &mut BenchmarkGroup<'_, M>) -> anyhow::Result<()> {
         let mut shop = None;
-        let mut failure = None;
-        group.bench_function(BenchmarkId::new(self.way.name(), self.count), |bencher| {
-            bencher.iter_custom(|connections| {
-                let spent = match failure {
-                    None => self.spend(&mut shop, connections),
-                    Some(_) => Ok(instead(connections)),
-                };
-                M::of(spent.unwrap_or_else(|error| {
-                    failure = Some(error);
-                    instead(connections)
-                }))
-            });
-        });
+        let id = BenchmarkId::new(self.way.name(), self.count);
+        let measured =
+            fallible::iter_custom(group, id, |connections| self.spend(&mut shop, connections));
         let closed = shop.map_or(Ok(()), Shop::close);
         // A worker that failed knows best why.
-        closed.and(failure.map_or(Ok(()), Err))
+        closed.and(measured)
     }
 
     /// What so many connections take. Batches are whole; what they have more than was asked for is scaled away.
@@ -249,16 +240,6 @@ impl<'a> Case<'a> {
         let (spent, served) = Spent::by(|| (0..batches).try_for_each(|_| shop.batch(self.count)));
         served?;
         Ok(spent.scaled(connections, batches * self.count as u64))
-    }
-}
-
-/// After a failure criterion still wants to be told times that are true, or it goes on for ever.
-fn instead(connections: u64) -> Spent {
-    let time = Duration::from_millis(connections);
-    thread::sleep(time);
-    Spent {
-        wall: time,
-        cpu: time,
     }
 }
 

@@ -45,6 +45,7 @@ use std::{
 use anyhow::{Context, bail};
 use benches::tools::{
     cpus::Pin,
+    fallible::{self, or_unwind},
     fork_server::{Job, Side, Worker, Workers},
     metric::Metric,
     ring::{End, Waiting},
@@ -289,29 +290,27 @@ impl<'a> Bout<'a> {
         let name = format!("{}-{}", self.side.name(), self.job.means.name());
         let id = BenchmarkId::new(name, self.job.exchange.bytes);
         let mut opened = None;
-        let mut failure = None;
-        group.bench_function(id, |bencher| {
-            if failure.is_none() && opened.is_none() {
-                match self.open() {
-                    Ok(open) => opened = Some(open),
-                    Err(error) => failure = Some(error),
-                }
-            }
-            let pin = Pin::to(here);
-            bencher.iter(|| {
-                if let (None, Some((asking, _))) = (&failure, &mut opened) {
-                    failure = asking.ask().err();
+        let measured = fallible::caught(|| {
+            group.bench_function(id, |bencher| {
+                let _pin = or_unwind(Pin::to(here));
+                let (asking, _) = match &mut opened {
+                    Some(open) => open,
+                    none => {
+                        let open = none.insert(or_unwind(self.open()));
+                        // It has begun, and found its CPU and its memory, once it answers.
+                        or_unwind(open.0.ask());
+                        open
+                    }
+                };
+                bencher.iter(|| or_unwind(asking.ask()));
+                // Whoever spins would take a CPU from criterion while it calculates.
+                if self.job.means.spins() {
+                    or_unwind(close(opened.take()));
                 }
             });
-            failure = failure.take().or_else(|| pin.err());
-            // Whoever spins would take a CPU from criterion while it calculates.
-            if self.job.means.spins() {
-                let closed = close(opened.take());
-                failure = closed.err().or_else(|| failure.take());
-            }
         });
         // A worker that failed knows best why.
-        close(opened).and(failure.map_or(Ok(()), Err))
+        close(opened).and(measured)
     }
 }
 

@@ -15,7 +15,7 @@
 
 use std::{
     io,
-    os::fd::{AsFd, BorrowedFd, OwnedFd},
+    os::fd::{BorrowedFd, OwnedFd},
     process,
     sync::Mutex,
     thread::{self, JoinHandle},
@@ -306,10 +306,4 @@ fn ended(pid: i32) -> Reply {
 fn duration(time: libc::timeval) -> Duration {
     let micros = time.tv_sec * 1_000_000 + time.tv_usec;
     Duration::from_micros(micros.cast_unsigned())
-}
-
-/// Descriptors, for those who begin a worker with them.
-#[must_use]
-pub fn borrowed<'a, F: AsFd>(descriptors: &'a [&'a F]) -> Vec<BorrowedFd<'a>> {
-    descriptors.iter().map(|one| one.as_fd()).collect()
 }

@@ -38,13 +38,6 @@ impl Spent {
     }
 }
 
-impl std::ops::AddAssign for Spent {
-    fn add_assign(&mut self, more: Self) {
-        self.wall += more.wall;
-        self.cpu += more.cpu;
-    }
-}
-
 /// A measurement of criterion's that benches can be written for without knowing which it is.
 pub trait Metric: Measurement<Value = Duration> + 'static {
     /// What it adds to the name of each group, so that both are kept.

@@ -5,8 +5,7 @@
 //! every group twice, by the clock and by the CPU time of the whole [`tree`] of processes
 //! ([`metric`]). A group asks [`fork_server::Workers`] for its workers: each is a [`job`](fork_server::Job)
 //! that runs in a thread of the bench or in a process of its own, by the same code, [`pinned`](cpus) where
-//! the group says so. Where several work at once they are a [`crew`].
-//! the group says so. At the end comes the [`summary`](crate::summary) of all that was ever measured.
+//! the group says so. Where several work at once they are a [`crew`]. At the end comes the [`summary`](crate::summary) of all that was ever measured.
 
 pub mod cpus;
 pub mod crew;

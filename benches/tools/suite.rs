@@ -11,6 +11,7 @@ use super::{
     cpus,
     fork_server::{ForkServer, Job, Workers},
     metric::{CpuTime, Metric},
+    tree,
 };
 use crate::summary::{
     after::{self, Asked},
@@ -83,6 +84,7 @@ fn ended(measured: anyhow::Result<()>) -> ExitCode {
 }
 
 fn both_ways<B: Bench>() -> anyhow::Result<()> {
+    tree::check()?;
     let server = ForkServer::start::<B::Job>()?;
     measure::<B, _>(&server, WallTime)?;
     measure::<B, _>(&server, CpuTime)

@@ -13,10 +13,12 @@
 
 use std::{
     fs,
+    path::Path,
     sync::{Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
+use anyhow::ensure;
 use nix::{
     time::{ClockId, clock_getcpuclockid, clock_gettime},
     unistd::Pid,
@@ -96,6 +98,20 @@ pub fn used_below(process: Pid) -> Duration {
     let own = clock.map_or(Duration::ZERO, Duration::from);
     let below: Duration = children(process).into_iter().map(used_below).sum();
     own + below + of_ended_children(process)
+}
+
+/// Whether the kernel tells who made whom: without that, workers of a server would be left out silently.
+///
+/// # Errors
+/// It does not.
+pub fn check() -> anyhow::Result<()> {
+    let file = Path::new("/proc/thread-self/children");
+    ensure!(
+        file.exists(),
+        "{} is not there, so CPU time of a server's workers cannot be found; use a kernel with CONFIG_PROC_CHILDREN",
+        file.display()
+    );
+    Ok(())
 }
 
 /// The processes that `process` has made, and that are there.

@@ -225,6 +225,11 @@ fn stolen_ns() -> Option<BTreeMap<u32, u64>> {
 
 #[cfg(test)]
 mod tests {
+    use nix::{
+        sched::{CpuSet, sched_getaffinity, sched_setaffinity},
+        unistd::Pid,
+    };
+
     use super::*;
     use std::{
         process::{Child, Command, Stdio},
@@ -235,12 +240,20 @@ mod tests {
         sight.tasks.get(&pid).map(|task| task.used_ns)
     }
 
+    /// A program that never sleeps, on the first CPU there is: half of what a program has used that changed its
+    /// CPU counts there.
     fn busy() -> Child {
-        Command::new("sh")
+        let child = Command::new("sh")
             .args(["-c", "while :; do :; done"])
             .stdin(Stdio::null())
             .spawn()
-            .unwrap()
+            .unwrap();
+        let allowed = sched_getaffinity(Pid::from_raw(0)).unwrap();
+        let first = (0..CpuSet::count()).find(|&cpu| allowed.is_set(cpu).unwrap());
+        let mut only = CpuSet::new();
+        only.set(first.unwrap()).unwrap();
+        sched_setaffinity(Pid::from_raw(child.id().cast_signed()), &only).unwrap();
+        child
     }
 
     /// Looks until the process has used so much since `earlier`.

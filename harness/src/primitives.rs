@@ -28,11 +28,18 @@ impl Found {
     pub fn put(&self, dir: &Path) -> anyhow::Result<()> {
         store::write_whole(&dir.join(FILE), &self.primitives)?;
         let page = self.file.with_file_name(reports::PRIMITIVES_PAGE);
+        let carried = dir.join(reports::PRIMITIVES_PAGE);
         if page.is_file() {
-            fs::copy(&page, dir.join(reports::PRIMITIVES_PAGE))
-                .with_context(|| format!("cannot copy {}", page.display()))?;
+            fs::copy(&page, &carried).with_context(|| format!("cannot copy {}", page.display()))?;
+            return Ok(());
         }
-        Ok(())
+        // One from before would be of other figures.
+        match fs::remove_file(&carried) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                Err(error).with_context(|| format!("cannot remove {}", carried.display()))
+            }
+            _ => Ok(()),
+        }
     }
 }
 

@@ -341,7 +341,7 @@ mod tests {
                 }
                 assert_eq!(other.receive(&mut received), Err(Closed));
             });
-            // Answers are left unread as long as they fit, so that both rings are full at times.
+            // Answers are left unread as long as they fit, so that both streams are full at times.
             let (mut unread, mut read) = (0, 0);
             let mut answer = Vec::new();
             let mut check = |one: &mut End, read: usize| {
@@ -384,6 +384,47 @@ mod tests {
             drop(one);
             echoing.join().unwrap();
         }
+    }
+
+    #[test]
+    fn a_sender_that_is_ahead_waits_for_a_slot() {
+        for waiting in [SLEEPING, SPINNING_FIRST, Waiting::Spinning] {
+            let (mut one, mut other) = pair(waiting);
+            let sending = thread::spawn(move || {
+                for number in 0..10 * MOST_UNREAD {
+                    one.send(&message(number, number % 200)).unwrap();
+                }
+            });
+            let mut received = Vec::new();
+            for number in 0..10 * MOST_UNREAD {
+                if number % 700 == 0 {
+                    // The sender runs ahead until all slots are full.
+                    let place = other.into.mark(other.taken + MOST_UNREAD as u64 - 1);
+                    let last = other.taken + MOST_UNREAD as u64 - 1;
+                    while length_by(other.shared.at(place).load(Acquire), last).is_none() {
+                        thread::yield_now();
+                    }
+                }
+                other.receive(&mut received).unwrap();
+                assert!(
+                    received == message(number, number % 200),
+                    "message {number} differs"
+                );
+            }
+            assert_eq!(other.receive(&mut received), Err(Closed));
+            sending.join().unwrap();
+        }
+    }
+
+    #[test]
+    fn a_sender_that_waits_for_a_slot_is_told_that_nobody_reads_any_more() {
+        let (mut one, other) = pair(SLEEPING);
+        let sending = thread::spawn(move || {
+            let sent = (0..=MOST_UNREAD).map(|_| one.send(b"short"));
+            sent.collect::<Result<Vec<()>, Closed>>().map(drop)
+        });
+        drop(other);
+        assert_eq!(sending.join().unwrap(), Err(Closed));
     }
 
     #[test]

@@ -4,7 +4,8 @@
 //! take part. Times the connections for each request, that should be the part of a server's CPU time which one
 //! that waits on a shared listener does without. The bench has nobody sleep in between; an acceptor that does is
 //! woken by the connection and by the worker's word, which is a round trip of the bench `switch`. So there are two
-//! predictions, without these wake-ups and with them, for an acceptor that never sleeps and one that always does.
+//! predictions, without these wake-ups and with them: for an acceptor that never sleeps, and a bound for one that always
+//! does, as the calls that carry a word are in both prices.
 
 use schema::{
     Accept, Estimate, Estimates, Grid, HandoffShare, PolicyCost, PrimitiveCost, PrimitiveRow,

@@ -25,8 +25,8 @@ pub struct HandoffShare {
     /// the cost.
     pub predicted: Estimate,
     /// The same with the two wake-ups more that a connection brings to an acceptor that sleeps in between, by the
-    /// connection and by the worker's word: a round trip from one worker to another on one CPU. Absent where that
-    /// was not measured.
+    /// connection and by the worker's word: a round trip from one worker to another on one CPU. It has calls in it
+    /// that the handoff has too, so it is a bound from above. Absent where that was not measured.
     pub with_wake_ups: Option<Estimate>,
     /// Share of it which a server of the same workers does without that waits on a shared listener.
     pub measured: Estimate,
