@@ -37,11 +37,7 @@ pub(in crate::pages) fn primitives(run: &Run, verdicts: &Verdicts) -> Option<Sec
             )],
         });
     };
-    let means = primitives.groups.iter();
-    let mut parts = vec![
-        Part::Text(about(primitives)),
-        Part::List(means.filter_map(|group| group.means.clone()).collect()),
-    ];
+    let mut parts = vec![Part::Text(about(primitives)), means(primitives)];
     if run.primitives_page {
         parts.push(Part::Link {
             text: "All figures of cargo bench".to_owned(),
@@ -66,6 +62,19 @@ pub(in crate::pages) fn primitives(run: &Run, verdicts: &Verdicts) -> Option<Sec
     })
 }
 
+/// What each group means for a server.
+fn means(primitives: &Primitives) -> Part {
+    let groups = primitives.groups.iter();
+    let sentences = groups.filter_map(|group| {
+        let means = group.means.as_ref()?;
+        Some(format!("{}: {means}", group.name))
+    });
+    Part::Folded(
+        "What it means for a server, step by step".to_owned(),
+        vec![Part::List(sentences.collect())],
+    )
+}
+
 fn about(primitives: &Primitives) -> String {
     let mut sentences = vec![
         "Measured by 'cargo bench' on this machine, each step by a thread and by a process, apart from any server."
@@ -87,12 +96,11 @@ fn about(primitives: &Primitives) -> String {
 }
 
 fn row(share: &HandoffShare) -> Vec<String> {
-    let of_time = |estimate: &Estimate| ranged(estimate, duration);
     vec![
-        server(share),
-        of_time(&share.per_connection_ns),
+        format!("{} ({})", model(share), lifetime(share.reuse)),
+        duration(share.per_connection_ns.point),
         significant(share.connections_per_request.point, 2),
-        of_time(&share.cpu_ns_per_request),
+        duration(share.cpu_ns_per_request.point),
         ranged(&share.predicted, percent),
         share
             .with_wake_ups
@@ -139,12 +147,11 @@ fn outcome(share: &HandoffShare) -> &'static str {
 }
 
 fn server(share: &HandoffShare) -> String {
-    format!(
-        "{}/{}/handoff, {}",
-        share.worker,
-        share.style,
-        lifetime(share.reuse)
-    )
+    format!("{}, {}", model(share), lifetime(share.reuse))
+}
+
+fn model(share: &HandoffShare) -> String {
+    format!("{}/{}/handoff", share.worker, share.style)
 }
 
 fn ranged(estimate: &Estimate, figure: impl Fn(f64) -> String) -> String {
