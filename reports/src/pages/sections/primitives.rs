@@ -23,7 +23,7 @@ const HEADS: &[Head] = &[
 /// A predicted share below this is none.
 const HARDLY: f64 = 0.005;
 
-const WHAT_IS_PREDICTED: &str = "Passing a connection on costs CPU time beside taking it from a listener oneself. That price, times the connections for each request, over the CPU time of a request, is the share that handoffs should take if nobody ever sleeps. An acceptor that sleeps in between is woken twice more, by the connection and by the worker's word, and the next column adds what a round trip between two workers costs: no less than that, so it is a bound. Beside both stands the share that the same workers do without where they wait on a shared listener.";
+const WHAT_IS_PREDICTED: &str = "Passing a connection on costs CPU time beside taking it from a listener oneself. That price, times the connections for each request, over the CPU time of a request, is the share that handoffs should take if nobody ever sleeps. An acceptor that sleeps in between is woken twice more, by the connection and by the worker's word, and the next column adds what a round trip between two workers costs, which is more than the wake-ups alone, so it is a bound from above. Beside both stands the share that the same workers do without where they wait on a shared listener.";
 
 /// Nothing where neither the run nor a bench has anything to say.
 pub(in crate::pages) fn primitives(run: &Run, verdicts: &Verdicts) -> Option<Section> {
