@@ -4,20 +4,27 @@
 mod support;
 
 use std::{
-    collections::BTreeSet,
-    fs,
+    collections::{BTreeMap, BTreeSet},
+    fs::{self, File},
+    io::{self, BufRead, BufReader, Read, Write},
+    net::{SocketAddr, TcpStream},
     path::Path,
     process::{Child, Command, Stdio},
 };
 
 use cores::Cgroups;
+use nix::{
+    sys::signal::{Signal, kill},
+    unistd::Pid,
+};
 use procfs::{
-    net::TcpState,
+    FromBufReadSI, current_system_info,
+    net::TcpNetEntries,
     process::{FDTarget, Process},
 };
 use schema::{Measured, Outcome};
 use support::{
-    COUNTERS, SHORT, bin_dir, children_of, failures, fine_or_in_doubt, guard_of, has, lives,
+    COUNTERS, SHORT, below, bin_dir, children_of, failures, fine_or_in_doubt, guard_of, has, lives,
     measured, observations, program, run_of, short_run, stderr, stdout, turn, wait_for_tree,
 };
 
@@ -142,22 +149,71 @@ fn gunicorn_is_measured_by_its_workers_with_a_connection_for_each_request() {
     }
 }
 
-/// Which of these processes hold a socket that listens.
-fn listening(pids: &BTreeSet<i32>) -> BTreeSet<i32> {
-    let sockets = procfs::net::tcp().unwrap();
-    let listeners: BTreeSet<u64> = sockets
-        .into_iter()
-        .filter(|socket| socket.state == TcpState::Listen)
-        .map(|socket| socket.inode)
+/// Sockets that listen, by inode. The kernel's table has them first, and after them maybe ten
+/// thousands of connections that would take a while to read.
+fn listening_sockets() -> BTreeMap<u64, SocketAddr> {
+    const LISTEN: &str = "0A";
+    let file = BufReader::new(File::open("/proc/net/tcp").unwrap());
+    let mut lines = file.lines().map(Result::unwrap);
+    let header = lines.next().unwrap();
+    let listeners = lines.take_while(|line| line.split_whitespace().nth(3) == Some(LISTEN));
+    let table: String = std::iter::once(header)
+        .chain(listeners)
+        .map(|line| line + "\n")
         .collect();
-    let listens = |pid: i32| {
+    let entries = TcpNetEntries::from_buf_read(table.as_bytes(), current_system_info()).unwrap();
+    let sockets = entries.0.into_iter();
+    sockets
+        .map(|socket| (socket.inode, socket.local_address))
+        .collect()
+}
+
+/// Which of these processes hold a socket that listens, and where.
+fn listening(pids: &BTreeSet<i32>) -> BTreeMap<i32, SocketAddr> {
+    let listeners = listening_sockets();
+    let address = |pid: i32| {
         // A process that ends meanwhile holds nothing.
         let files = Process::new(pid).and_then(|process| process.fd());
-        files.into_iter().flatten().flatten().any(
-            |file| matches!(file.target, FDTarget::Socket(inode) if listeners.contains(&inode)),
-        )
+        let mut files = files.into_iter().flatten().flatten();
+        files.find_map(|file| match file.target {
+            FDTarget::Socket(inode) => listeners.get(&inode).copied(),
+            _ => None,
+        })
     };
-    pids.iter().copied().filter(|&pid| listens(pid)).collect()
+    pids.iter()
+        .filter_map(|&pid| Some((pid, address(pid)?)))
+        .collect()
+}
+
+/// The line with which a server names its worker, on a connection of its own.
+fn worker_at(address: SocketAddr) -> io::Result<String> {
+    let mut stream = TcpStream::connect(address)?;
+    stream.write_all(b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")?;
+    let mut text = String::new();
+    stream.read_to_string(&mut text)?;
+    let named = text.lines().find(|line| line.contains("worker"));
+    Ok(named.expect("no worker named").to_owned())
+}
+
+/// Who listens, once as many do as are expected and as many workers as `answering` have answered.
+fn listeners_of(
+    counters: &mut Child,
+    expected: usize,
+    answering: usize,
+) -> BTreeMap<i32, SocketAddr> {
+    let mut answers = BTreeSet::new();
+    loop {
+        let holders = listening(&below(counters.id()));
+        if holders.len() >= expected && answers.len() >= answering {
+            return holders;
+        }
+        let address = holders.values().next();
+        answers.extend(address.and_then(|&address| worker_at(address).ok()));
+        assert!(
+            counters.try_wait().unwrap().is_none(),
+            "the run ended with answers of {answers:?} and listeners {holders:?}"
+        );
+    }
 }
 
 #[test]
@@ -166,23 +222,22 @@ fn the_surroundings_do_not_change_who_listens_in_nodes_cluster() {
     if !has("node") {
         return;
     }
-    for (guest, other, listeners) in [
-        ("node-cluster", "none", 1),
-        ("node-cluster-none", "rr", 1 + WORKERS),
+    // A listener that all workers have may give every connection to one of them.
+    for (guest, other, listeners, answering) in [
+        ("node-cluster", "none", 1, WORKERS),
+        ("node-cluster-none", "rr", 1 + WORKERS, 1),
     ] {
         let folder = tempfile::tempdir().unwrap();
-        // Long enough to be looked at: on a machine with many connections one look takes a while.
-        let timing = ["--warm-up", "50ms", "--measure", "2s", "--blocks", "1"];
+        // It is stopped as soon as it was looked at.
+        let timing = ["--warm-up", "50ms", "--measure", "1min", "--blocks", "1"];
         let mut counters = run_of_one(guest, folder.path(), &timing)
             .env("NODE_CLUSTER_SCHED_POLICY", other)
             .spawn()
             .unwrap();
-        let tree = wait_for_tree(&mut counters, 2 + WORKERS);
-        let mut seen = BTreeSet::new();
-        while counters.try_wait().unwrap().is_none() {
-            seen.extend(listening(&tree));
-        }
-        assert_eq!(seen.len(), listeners, "{guest}: {seen:?}");
+        let holders = listeners_of(&mut counters, listeners, answering);
+        kill(Pid::from_raw(counters.id().cast_signed()), Signal::SIGINT).unwrap();
+        counters.wait_with_output().unwrap();
+        assert_eq!(holders.len(), listeners, "{guest}: {holders:?}");
     }
 }
 
