@@ -19,7 +19,7 @@
 //!   together about 1 % at most where connections are kept, and less where they are not.
 //!
 //! A wrong answer, an error or a timeout fails the bench; but a window in which a request waited for all of
-//! its length is repeated with one four times as long first, up to [`LONGEST`].
+//! its length is repeated with one four times as long first, up to [`LAST`].
 
 use std::{net::SocketAddr, process::ExitCode, time::Duration};
 
@@ -44,6 +44,9 @@ const SHORTEST: Duration = Duration::from_millis(50);
 
 /// The longest: it has as many requests as any figure needs.
 const LONGEST: Duration = Duration::from_secs(2);
+
+/// The last that is tried where shorter ones saw a request wait for all of their length.
+const LAST: Duration = Duration::from_secs(16);
 
 /// The servers: name of the benchmark, program, command line.
 const SERVERS: [(&str, Program, &[&str]); 4] = [
@@ -78,8 +81,8 @@ impl<'a> Loaded<'a> {
         let mut length = expected.clamp(SHORTEST.as_secs_f64(), LONGEST.as_secs_f64());
         loop {
             let (cpu, result) = self.window(Duration::from_secs_f64(length))?;
-            if is_too_short(&result) && length < LONGEST.as_secs_f64() {
-                length = (4.0 * length).min(LONGEST.as_secs_f64());
+            if is_too_short(&result) && length < LAST.as_secs_f64() {
+                length = (4.0 * length).min(LAST.as_secs_f64());
                 continue;
             }
             check(&result)?;

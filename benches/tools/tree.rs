@@ -143,12 +143,17 @@ mod tests {
         hint::black_box,
         io::{Read, Write},
         process::{Command, Stdio},
+        sync::{Mutex, PoisonError},
     };
 
     use super::*;
 
+    /// All that is watched is watched for both tests: one after the other.
+    static TURN: Mutex<()> = Mutex::new(());
+
     #[test]
     fn a_watched_process_and_its_children_count_and_an_ended_one_stays_counted() {
+        let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
         let script = "i=0; while [ $i -lt 50000 ]; do i=$((i+1)); done; echo done; read _";
         let mut shell = Command::new("sh")
             .args(["-c", &format!("sh -c '{script}'; true")])
@@ -176,6 +181,7 @@ mod tests {
 
     #[test]
     fn work_of_the_calling_process_counts() {
+        let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
         let mark = mark();
         let before = mark.used();
         black_box((0..100_000_u64).map(black_box).sum::<u64>());

@@ -168,10 +168,12 @@ impl<'a> Stopping<'a> {
         })
     }
 
-    /// The geometric mean of the blocks behind each ratio; those that are not whole are left out.
+    /// The geometric mean of the blocks behind each ratio; those that are not whole are left out, as are
+    /// those in which nothing was served, for they have no ratio.
     fn means(&self, cell: usize) -> Option<BTreeMap<u32, f64>> {
         let mut ratios: BTreeMap<u32, (u32, f64)> = BTreeMap::new();
-        for (block, served) in self.served.get(&cell)? {
+        let served = self.served.get(&cell)?.iter();
+        for (block, served) in served.filter(|(_, served)| served.per_s > 0.0) {
             let ratio = ratios.entry(block / self.per_ratio).or_default();
             ratio.0 += 1;
             ratio.1 += served.mean().ln();
@@ -280,6 +282,19 @@ mod tests {
         let enough = steady(10);
         assert_eq!(enough.reason(), Some(StopReason::Target));
         assert!(enough.widest().unwrap() < 0.02);
+    }
+
+    #[test]
+    fn a_block_in_which_nothing_was_served_is_left_out() {
+        let plan = plan(1, Cores::Real, &Wishes::default());
+        let stalled = |blocks| {
+            after(&plan, blocks, |block| {
+                let served = u32::from(block != 3);
+                f64::from(served) * (5.0 + f64::from(block % 2) * 0.01)
+            })
+        };
+        assert_eq!(stalled(10).reason(), None);
+        assert_eq!(stalled(11).reason(), Some(StopReason::Target));
     }
 
     #[test]

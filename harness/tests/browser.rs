@@ -17,9 +17,12 @@ const THREADS: [u8; 3] = [0xd5, 0x5e, 0x00];
 /// Opens a page in headless Chromium; every request for anything else would go to a proxy that is
 /// not there.
 fn chromium(page: &Path, profile: &Path, option: &str) -> Output {
-    Command::new("chromium")
+    // Its own hang would be the whole suite's.
+    Command::new("timeout")
+        .args(["120", "chromium"])
         .args([
             "--headless",
+            "--disable-dev-shm-usage",
             "--no-sandbox",
             "--disable-gpu",
             "--no-first-run",

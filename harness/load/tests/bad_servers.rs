@@ -30,9 +30,9 @@ fn both(address: std::net::SocketAddr, timeout: Duration) -> [LoadResult; 2] {
             timeout,
             // Long enough for what times out to do so.
             measure: if timeout < PATIENT {
-                timeout * 6
+                timeout * 12
             } else {
-                Duration::from_millis(200)
+                Duration::from_millis(500)
             },
             ..spec(address)
         })

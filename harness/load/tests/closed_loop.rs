@@ -224,7 +224,7 @@ fn wrong_answers_are_errors_with_the_first_in_words() {
 fn a_wrong_answer_during_warm_up_ends_the_load() {
     let address = answering(|_| b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n".to_vec());
     let error = load(LoadSpec {
-        warm_up: Duration::from_millis(50),
+        warm_up: Duration::from_secs(1),
         ..spec(address)
     })
     .unwrap_err();
@@ -277,8 +277,8 @@ fn one_silent_connection_of_four_is_a_timeout_however_short_the_window() {
         }
     });
     let result = load(LoadSpec {
-        warm_up: Duration::from_millis(50),
-        measure: Duration::from_secs(2),
+        warm_up: Duration::from_secs(1),
+        measure: Duration::from_secs(4),
         timeout: Duration::from_mins(1),
         ..spec(address)
     })
@@ -286,7 +286,7 @@ fn one_silent_connection_of_four_is_a_timeout_however_short_the_window() {
     .result;
     assert_eq!((result.errors, result.timeouts), (0, 1), "{result:?}");
     let response = result.response.unwrap();
-    assert!(response.max_ns >= 2_000_000_000, "{response:?}");
+    assert!(response.max_ns >= 4_000_000_000, "{response:?}");
     assert!(response.bounds_from.is_some(), "{response:?}");
 }
 
@@ -301,8 +301,8 @@ fn connections_think_between_an_answer_and_the_next_request() {
     })
     .unwrap()
     .result;
-    // Ten times 20 ms in 200 ms, for each of four connections.
-    assert!((4..=40).contains(&result.completed), "{result:?}");
+    // Fifty times 20 ms in a second, for each of four connections.
+    assert!((4..=200).contains(&result.completed), "{result:?}");
     assert_eq!(result.errors, 0, "{result:?}");
 }
 
@@ -329,7 +329,11 @@ fn a_new_connection_for_each_request_comes_from_many_addresses() {
     .result;
     assert_eq!(result.errors, 0, "{result:?}");
     assert!(result.completed > 4, "{result:?}");
-    assert!(result.connections_opened >= result.completed, "{result:?}");
+    // The first was there before the load, and it may end while none is under way.
+    assert!(
+        result.connections_opened + 1 >= result.completed,
+        "{result:?}"
+    );
     assert_eq!(
         result.connections_by_worker[&1], result.completed,
         "{result:?}"

@@ -10,8 +10,9 @@ use super::{
 };
 use crate::poll;
 
-/// How long a worker waits for an answer of its primary.
-pub const PATIENCE: Duration = Duration::from_secs(1);
+/// How long a worker waits for an answer of its primary: longer than a busy machine keeps a process from
+/// its CPU.
+pub const PATIENCE: Duration = Duration::from_secs(5);
 
 /// A question that got no answer.
 #[derive(Debug, thiserror::Error)]

@@ -255,6 +255,10 @@ fn command(program: &str, arguments: &[&str]) -> Command {
     if !arguments.contains(&"--port") {
         command.args(["--port", "0"]);
     }
+    // So long that no stall of the machine cuts what a test has under way.
+    if !arguments.contains(&"--drain-timeout") {
+        command.args(["--drain-timeout", "40s"]);
+    }
     command
 }
 

@@ -320,7 +320,7 @@ fn a_request_whose_worker_waits_for_its_primary_in_vain_is_refused() {
     assert_eq!(answer.status, 503);
     assert_eq!(
         answer.body,
-        "cannot tell what the cluster has served: the primary gave no answer within 1s; ask again, \
+        "cannot tell what the cluster has served: the primary gave no answer within 5s; ask again, \
          or look at what it is busy with\n"
     );
     server.join().unwrap();

@@ -1,6 +1,6 @@
 //! The slowdown made on purpose.
 
-use std::fs;
+use std::{fs, iter::repeat_with};
 
 use crate::{
     command_line::assert_one_line,
@@ -10,6 +10,7 @@ use crate::{
 
 const SPIN_NS: u64 = 5_000_000;
 const REQUESTS: u64 = 20;
+const TRIES: usize = 10;
 
 /// How long a thread has run or waited for a CPU, but not slept. A spinning thread that others keep
 /// from the CPU runs for less than it spins, and waits for the rest.
@@ -27,17 +28,22 @@ fn every_request_of_a_workload_keeps_its_worker_busy_for_the_spin() {
         let server = Server::start(program, &[arguments, &["--spin-ns", &spin]].concat());
         let mut client = Client::connect(server.address());
         let worker = client.get("/").worker();
-        let before = awake_ns(worker);
-        for target in ["/", "/cpu?us=1", "/wait?us=1", "/block?us=1"] {
-            for _ in 0..REQUESTS / 4 {
-                client.get(target).worker();
+        // A host takes time from its guests that they count nowhere: half is enough, and some of the tries
+        // may fall short of that. A worker that does not spin is never awake for nearly so long.
+        let awake = || {
+            let before = awake_ns(worker);
+            for target in ["/", "/cpu?us=1", "/wait?us=1", "/block?us=1"] {
+                for _ in 0..REQUESTS / 4 {
+                    client.get(target).worker();
+                }
             }
-        }
-        let awake = awake_ns(worker) - before;
-        // Half, because a host takes time from its guests that they count nowhere.
+            awake_ns(worker) - before
+        };
+        let tries: Vec<u64> = repeat_with(awake).take(TRIES).collect();
+        let enough = REQUESTS * SPIN_NS / 2;
         assert!(
-            awake >= REQUESTS * SPIN_NS / 2,
-            "{program}: awake for {awake} ns of {REQUESTS} requests"
+            tries.iter().any(|&awake| awake >= enough),
+            "{program}: {tries:?}"
         );
     }
 }

@@ -21,10 +21,12 @@ const DEATHS: usize = 200;
 const SLACK_BYTES: u64 = 256 << 10;
 
 fn resident_bytes(process: u32) -> u64 {
-    let status = Process::new(process.cast_signed())
-        .and_then(|process| process.status())
+    // Counted page by page: the number in `status` is put together of each CPU's share, and not exact.
+    let rollup = Process::new(process.cast_signed())
+        .and_then(|process| process.smaps_rollup())
         .expect("the process runs");
-    status.vmrss.expect("a process has memory") * 1024
+    let maps = rollup.memory_map_rollup.into_iter();
+    maps.map(|map| map.extension.map["Rss"]).sum()
 }
 
 fn survives(cell: Cell) {

@@ -108,7 +108,11 @@ fn an_idle_connection_is_closed_once_the_drain_timeout_is_over_and_not_before() 
         client.expect_end();
         assert!(began.elapsed() >= Duration::from_millis(300), "{cell}");
         see_reload(&mut cluster);
-        ends_well(cluster, cell);
+        cluster.signal(SIGTERM);
+        let ended = cluster.end();
+        // Where a busy machine kept the worker for a second more, the primary has ended it.
+        let fine = ended.stderr.is_empty() || ended.stderr.contains("did not end in time");
+        assert!(fine && ended.code == Some(0), "{cell}: {}", ended.stderr);
     }
 }
 
