@@ -21,7 +21,7 @@ use nix::{
 use schema::{Cores, HeadlineKind, MarkKind, Plan, Stop, StopReason, Verdicts};
 use serde::de::DeserializeOwned;
 use support::{
-    COUNTERS, SHORT, WINDOWS, bin_dir, fine_or_in_doubt, guards_of, has, lives, measured,
+    COUNTERS, SHORT, WINDOWS, bin_dir, failures, fine_or_in_doubt, guards_of, has, lives, measured,
     observations, run_of, short_run, stderr, stdout, turn, wait_for_tree,
 };
 
@@ -97,7 +97,8 @@ fn emulated_cores_answer_the_main_questions_and_leave_no_group_behind() {
     assert_eq!((plan.cores.kind, plan.seed), (Cores::Emulated, 41));
     let measured = measured(folder.path());
     let copies: u32 = plan.cells.iter().map(|cell| cell.copies).sum();
-    assert_eq!(measured.len(), 3 * copies as usize);
+    let failed = failures(folder.path());
+    assert_eq!(measured.len(), 3 * copies as usize, "{failed:?}");
     for (cell, trial) in &measured {
         let planned = plan.cells.iter().find(|one| one.id == *cell).unwrap();
         assert_eq!(trial.slots.len(), planned.workers as usize, "{cell}");

@@ -11,8 +11,11 @@ use crate::transport::TransportKind;
 pub enum Window {
     /// It opens in [`LoadSpec::lead`]: the time to do what takes long.
     Approaches,
-    /// Warm-up is over; counting begins.
-    Opened,
+    /// Warm-up is over; counting has begun.
+    Opened {
+        /// For how long already.
+        late: Duration,
+    },
     /// Counting is over; requests under way are left unfinished.
     Closed,
 }

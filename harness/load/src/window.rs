@@ -27,16 +27,15 @@ impl Herald {
         let thread = thread::Builder::new()
             .name("load-window".to_owned())
             .spawn(move || {
-                let edges = [
-                    (opens.checked_sub(lead).unwrap_or(opens), Window::Approaches),
-                    (opens, Window::Opened),
-                ];
-                for (at, edge) in edges {
-                    if !sleep_until(at, &end) {
-                        return;
-                    }
-                    hook(edge);
+                if !sleep_until(opens.checked_sub(lead).unwrap_or(opens), &end) {
+                    return;
                 }
+                hook(Window::Approaches);
+                if !sleep_until(opens, &end) {
+                    return;
+                }
+                let late = opens.elapsed();
+                hook(Window::Opened { late });
                 // A window that was cut short has closed too.
                 sleep_until(closes, &end);
                 hook(Window::Closed);

@@ -186,6 +186,8 @@ pub enum MarkKind {
     ForeignCpu,
     /// The generator could have run, but something else had its CPU, as a share of the window.
     GeneratorKeptWaiting,
+    /// The window had opened before the server's CPU time was read, as a share of the window.
+    ReadLate,
 }
 
 impl MarkKind {
@@ -196,6 +198,7 @@ impl MarkKind {
             Self::Stolen => "a hypervisor took the server's CPUs",
             Self::ForeignCpu => "other programs used the server's CPUs",
             Self::GeneratorKeptWaiting => "other programs used the generator's CPUs",
+            Self::ReadLate => "the server's CPU time was not read",
         }
     }
 }

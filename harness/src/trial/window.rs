@@ -9,7 +9,7 @@ use std::{
 
 use ::cores::{SlotError, Slots, slots::Reading};
 use load::Window;
-use schema::{Noise, SlotPlan, SlotUsage, TreeUsage};
+use schema::{Mark, MarkKind, Noise, SlotPlan, SlotUsage, TreeUsage};
 
 use crate::{
     noise::{Sight, Watched},
@@ -18,6 +18,8 @@ use crate::{
 
 /// A window that closes so much before its time, by the clock that saw it open, was not cut short.
 const EARLY: Duration = Duration::from_millis(20);
+/// The servers' CPU time may be read from so late in the window on: what they used before is missing.
+const MOST_LATE: f64 = 0.02;
 
 /// Reads as the window opens and closes.
 pub struct Watch(Arc<Mutex<Edges>>);
@@ -31,6 +33,8 @@ struct Edges {
     forest: Option<Forest>,
     approached: Option<Sight>,
     opened: Option<Edge>,
+    /// How long the window was open already.
+    late: Duration,
     closed: Option<Edge>,
     passed: Option<Sight>,
     trouble: Option<String>,
@@ -70,6 +74,7 @@ impl Watch {
             forest: None,
             approached: None,
             opened: None,
+            late: Duration::ZERO,
             closed: None,
             passed: None,
             trouble: None,
@@ -87,11 +92,12 @@ impl Watch {
             let mut edges = edges.lock().unwrap_or_else(PoisonError::into_inner);
             match window {
                 Window::Approaches if edges.approached.is_none() => edges.approach(),
-                Window::Opened if edges.opened.is_none() => {
+                Window::Opened { late } if edges.opened.is_none() => {
+                    edges.late = late;
                     edges.opened = Some(edges.read(edges.forest.as_ref()));
                 }
                 Window::Closed => edges.close(),
-                Window::Approaches | Window::Opened => {}
+                Window::Approaches | Window::Opened { .. } => {}
             }
         })
     }
@@ -108,6 +114,7 @@ impl Watch {
                 forest: edges.forest.take(),
                 approached: edges.approached.take(),
                 opened: edges.opened.take(),
+                late: edges.late,
                 closed: edges.closed.take(),
                 passed: edges.passed.take(),
                 trouble: edges.trouble.take(),
@@ -156,6 +163,16 @@ impl Edges {
     }
 }
 
+/// The mark of a window whose beginning was missed.
+fn read_late(late: Duration, measure: Duration) -> Option<Mark> {
+    let figure = late.as_secs_f64() / measure.as_secs_f64().max(f64::MIN_POSITIVE);
+    (figure > MOST_LATE).then_some(Mark {
+        kind: MarkKind::ReadLate,
+        figure: figure.min(1.0),
+        limit: MOST_LATE,
+    })
+}
+
 /// The processes under measurement, and this one.
 fn own() -> BTreeSet<i32> {
     let this = std::process::id().cast_signed();
@@ -182,10 +199,13 @@ impl Readings {
             );
         };
         let (opened, closed) = (opened?, closed?);
-        let noise = Noise {
+        let mut noise = Noise {
             run_queue_wait_ns: closed.run_queue_wait_since(&opened),
             ..self.noise.clone().unwrap_or_default()
         };
+        noise
+            .marks
+            .extend(read_late(self.edges.late, self.edges.measure));
         Ok(Used {
             tree: closed.since(&opened, pss_below(guard)?),
             slots: match slots {
@@ -209,5 +229,21 @@ impl Readings {
         Ok(range
             .filter_map(|index| Some(now.get(index)?.since(then.get(index)?, plan, elapsed_ns)))
             .collect())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reading_that_missed_more_than_a_fiftieth_of_the_window_is_marked() {
+        let second = Duration::from_secs(1);
+        assert_eq!(read_late(Duration::from_millis(20), second), None);
+        let mark = read_late(Duration::from_millis(250), second).unwrap();
+        assert_eq!(mark.kind, MarkKind::ReadLate);
+        assert!((mark.figure - 0.25).abs() < 1e-9);
+        let missed = read_late(3 * second, second).unwrap();
+        assert!((missed.figure - 1.0).abs() < 1e-9);
     }
 }

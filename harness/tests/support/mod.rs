@@ -118,7 +118,7 @@ const DOUBTS: [&str; 4] = [
     "Little's law fails",
     "completed no request",
     // One that waited for the whole of a window counts as a timeout, however short the window.
-    "in time: 0 errors and",
+    ": 0 errors and",
 ];
 
 /// The run in `dir` ended well; or it doubts its figures, and says so by its exit code and first of all.
