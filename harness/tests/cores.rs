@@ -22,7 +22,7 @@ use schema::{Cores, HeadlineKind, MarkKind, Plan, Stop, StopReason, Verdicts};
 use serde::de::DeserializeOwned;
 use support::{
     COUNTERS, SHORT, WINDOWS, bin_dir, failures, fine_or_in_doubt, guards_of, has, lives, measured,
-    observations, run_of, short_run, stderr, stdout, turn, wait_for_tree,
+    observations, run_of, short_run, stderr, stdout, turn, wait_for_tree, was_read_late,
 };
 
 /// Whether slots can be made. A machine that does not let them be made skips these tests, aloud.
@@ -102,7 +102,8 @@ fn emulated_cores_answer_the_main_questions_and_leave_no_group_behind() {
     for (cell, trial) in &measured {
         let planned = plan.cells.iter().find(|one| one.id == *cell).unwrap();
         assert_eq!(trial.slots.len(), planned.workers as usize, "{cell}");
-        assert!(trial.slots.iter().any(|slot| slot.given_ns > 0), "{cell}");
+        let given = trial.slots.iter().any(|slot| slot.given_ns > 0);
+        assert!(given || was_read_late(trial), "{cell}");
         assert_eq!(trial.load.errors, 0, "{cell}");
     }
     let verdicts: Verdicts = read(folder.path(), "verdicts.json");
@@ -342,23 +343,31 @@ fn a_calibration_is_kept_and_carried_into_later_reports() {
     let _turn = turn();
     let folder = tempfile::tempdir().unwrap();
     let state = folder.path().join("state");
-    let output = Command::new(COUNTERS)
-        .args([
-            "calibrate",
-            "--comparisons",
-            "4",
-            "--blocks",
-            "3",
-            "--slowdowns",
-            "50%",
-        ])
-        .args(["--runs", "1", "--run-time", "6s", "--out"])
-        .arg(folder.path().join("calibration"))
-        .arg("--bin-dir")
-        .arg(bin_dir())
-        .env("XDG_STATE_HOME", &state)
-        .output()
-        .unwrap();
+    let calibrate = |number| {
+        Command::new(COUNTERS)
+            .args([
+                "calibrate",
+                "--comparisons",
+                "4",
+                "--blocks",
+                "3",
+                "--slowdowns",
+                "50%",
+            ])
+            .args(["--runs", "1", "--run-time", "6s", "--out"])
+            .arg(folder.path().join(format!("calibration-{number}")))
+            .arg("--bin-dir")
+            .arg(bin_dir())
+            .env("XDG_STATE_HOME", &state)
+            .output()
+            .unwrap()
+    };
+    // A busy machine may keep an answer for the whole of a window, and says so.
+    let refused =
+        |output: &Output| stderr(output).contains("an instrument is not calibrated on that");
+    let mut outputs = (0..5).map(calibrate);
+    let output = outputs.find(|output| !refused(output));
+    let output = output.expect("five times over an answer did not come in time");
     fine(&output);
     let said = stdout(&output);
     assert!(said.contains("of 4 comparisons of 3 blocks"), "{said}");

@@ -7,7 +7,7 @@ use std::{fs, process::Command};
 use schema::{Machine, Model, Plan, Verdicts};
 use support::{
     COUNTERS, assert_one_line, fine_or_in_doubt, has, measured, observations, run_with_windows,
-    short_run, stderr, stdout, turn, undoubted,
+    short_run, stderr, stdout, turn, undoubted, was_read_late,
 };
 
 #[test]
@@ -61,9 +61,10 @@ fn a_run_leaves_a_whole_folder_and_prints_the_reports_path_last() {
         );
         assert!(load.completed > 0 && load.response.is_some(), "{cell}");
         assert!(
-            trial.server.cpu.total_ns() > 0 && trial.server.threads > 0,
+            trial.server.cpu.total_ns() > 0 || was_read_late(trial),
             "{cell}"
         );
+        assert!(trial.server.threads > 0, "{cell}");
         assert!(
             trial.server.pss_bytes.is_some_and(|bytes| bytes > 100_000),
             "{cell}"

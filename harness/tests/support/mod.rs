@@ -16,7 +16,7 @@ use nix::{
     unistd::Pid,
 };
 use procfs::process::Stat;
-use schema::{Failure, Measured, Observation, Outcome, Verdicts};
+use schema::{Failure, MarkKind, Measured, Observation, Outcome, Verdicts};
 
 pub const COUNTERS: &str = env!("CARGO_BIN_EXE_counters");
 
@@ -181,6 +181,12 @@ pub fn measured(dir: &Path) -> Vec<(String, Measured)> {
         .into_iter()
         .map(|((cell, ..), trial)| (cell, trial))
         .collect()
+}
+
+/// Whether the window had opened before it was read what the server had used: nothing may be left of that.
+pub fn was_read_late(trial: &Measured) -> bool {
+    let mut marks = trial.noise.marks.iter();
+    marks.any(|mark| mark.kind == MarkKind::ReadLate)
 }
 
 pub fn failures(dir: &Path) -> Vec<(String, Failure)> {
