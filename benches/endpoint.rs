@@ -42,7 +42,7 @@ const CONNECTIONS: u32 = 8;
 /// The shortest window: some thousand requests, which 8 more or less do not change by much.
 const SHORTEST: Duration = Duration::from_millis(50);
 
-/// The longest: it has as many requests as any figure needs.
+/// The longest to begin with: it has as many requests as any figure needs.
 const LONGEST: Duration = Duration::from_secs(2);
 
 /// The last that is tried where shorter ones saw a request wait for all of their length.

@@ -18,8 +18,8 @@ const THREADS: [u8; 3] = [0xd5, 0x5e, 0x00];
 /// not there.
 fn chromium(page: &Path, profile: &Path, option: &str) -> Output {
     // Its own hang would be the whole suite's.
-    Command::new("timeout")
-        .args(["120", "chromium"])
+    let output = Command::new("timeout")
+        .args(["--kill-after=10", "120", "chromium"])
         .args([
             "--headless",
             "--disable-dev-shm-usage",
@@ -42,7 +42,9 @@ fn chromium(page: &Path, profile: &Path, option: &str) -> Output {
         .arg(option)
         .arg(format!("file://{}", page.display()))
         .output()
-        .unwrap()
+        .unwrap();
+    assert_ne!(output.status.code(), Some(124), "chromium hangs");
+    output
 }
 
 /// Pixels of this colour in a PNG.

@@ -6,10 +6,11 @@ mod support;
 use std::{
     collections::{BTreeMap, BTreeSet},
     fs::{self, File},
-    io::{self, BufRead, BufReader, Read, Write},
+    io::{self, BufRead, BufReader, ErrorKind, Read, Write},
     net::{SocketAddr, TcpStream},
     path::Path,
     process::{Child, Command, Stdio},
+    time::Duration,
 };
 
 use cores::Cgroups;
@@ -204,11 +205,14 @@ fn listening(pids: &BTreeSet<i32>) -> BTreeMap<i32, SocketAddr> {
 /// The line with which a server names its worker, on a connection of its own.
 fn worker_at(address: SocketAddr) -> io::Result<String> {
     let mut stream = TcpStream::connect(address)?;
+    stream.set_read_timeout(Some(Duration::from_secs(10)))?;
     stream.write_all(b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")?;
     let mut text = String::new();
     stream.read_to_string(&mut text)?;
     let named = text.lines().find(|line| line.contains("worker"));
-    Ok(named.expect("no worker named").to_owned())
+    named
+        .map(str::to_owned)
+        .ok_or(ErrorKind::UnexpectedEof.into())
 }
 
 /// Who listens, once as many do as are expected and as many workers as `answering` have answered.

@@ -83,12 +83,14 @@ fn little_load_comes_at_its_rate_and_lone_connections_are_answered_in_turn_befor
     assert_eq!(trials.len(), 8, "{}", stderr(&output));
     for (id, trial) in &trials {
         assert!(trial.then.is_none(), "{id}");
-        let rate = trial
-            .load
-            .arrivals
-            .map(|arrivals| arrivals.expected.round());
+        let expected = trial.load.arrivals.map(|arrivals| arrivals.expected);
         let little = id.ends_with("-low");
-        assert_eq!(rate, little.then_some(200.0), "{id}");
+        assert_eq!(expected.is_some(), little, "{id}");
+        // 200 a second for a second, which may have closed a moment late.
+        assert!(
+            expected.is_none_or(|so_many| (199.0..220.0).contains(&so_many)),
+            "{id}: {expected:?}"
+        );
         let wakes = if id.ends_with("-new-low") { 32 } else { 0 };
         assert_eq!(trial.wake_order.len(), wakes, "{id}");
     }

@@ -198,7 +198,7 @@ impl MarkKind {
             Self::Stolen => "a hypervisor took the server's CPUs",
             Self::ForeignCpu => "other programs used the server's CPUs",
             Self::GeneratorKeptWaiting => "other programs used the generator's CPUs",
-            Self::ReadLate => "the server's CPU time was not read",
+            Self::ReadLate => "the server's CPU time was read late",
         }
     }
 }

@@ -33,7 +33,7 @@ struct Edges {
     forest: Option<Forest>,
     approached: Option<Sight>,
     opened: Option<Edge>,
-    /// How long the window was open already.
+    /// How long the window was open already once that was read.
     late: Duration,
     closed: Option<Edge>,
     passed: Option<Sight>,
@@ -89,12 +89,13 @@ impl Watch {
     pub fn hook(&self) -> Arc<dyn Fn(Window) + Send + Sync> {
         let edges = Arc::clone(&self.0);
         Arc::new(move |window| {
+            let called = Instant::now();
             let mut edges = edges.lock().unwrap_or_else(PoisonError::into_inner);
             match window {
                 Window::Approaches if edges.approached.is_none() => edges.approach(),
                 Window::Opened { late } if edges.opened.is_none() => {
-                    edges.late = late;
                     edges.opened = Some(edges.read(edges.forest.as_ref()));
+                    edges.late = late + called.elapsed();
                 }
                 Window::Closed => edges.close(),
                 Window::Approaches | Window::Opened { .. } => {}
@@ -141,7 +142,7 @@ impl Edges {
     fn close(&mut self) {
         self.loads = self.loads.saturating_sub(1);
         let lasted = self.opened.as_ref().map(|opened| opened.at.elapsed());
-        let in_time = lasted.is_some_and(|lasted| lasted + EARLY >= self.measure);
+        let in_time = lasted.is_some_and(|lasted| self.late + lasted + EARLY >= self.measure);
         if self.closed.is_none() && (in_time || self.loads == 0) {
             let forest = Forest::below(&self.guards);
             self.closed = Some(self.read(Some(&forest)));
