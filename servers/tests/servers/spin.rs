@@ -29,7 +29,7 @@ fn every_request_of_a_workload_keeps_its_worker_busy_for_the_spin() {
         let mut client = Client::connect(server.address());
         let worker = client.get("/").worker();
         // A host takes time from its guests that they count nowhere: half is enough, and some of the tries
-        // may fall short of that. A worker that does not spin is awake for a hundredth of it.
+        // may fall short of that. A worker that does not spin is awake for its requests alone.
         let awake = || {
             let before = awake_ns(worker);
             for target in ["/", "/cpu?us=1", "/wait?us=1", "/block?us=1"] {
